@@ -1,0 +1,6 @@
+"""`python -m cvl`."""
+
+from cvl.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""`cvl run`: a preset of an example, run and judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cvl import catalogue, console, contract, launch, manifest, plan, report, runs, settings
+from cvl.errors import UsageError
+from cvl.judge import Judgement
+from cvl.manifest import Example, Preset
+from cvl.params import Setting
+from cvl.runs import Record
+from cvl.settings import Given
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, parsed."""
+
+    assignments: tuple[str, ...]
+    config: Path | None
+    data: Path | None
+    output: Path | None
+    run_name: str | None
+    resume: str | None
+    engine: str
+    gpus: str
+    python: str
+    accept_versions: bool
+    env_names: tuple[str, ...]
+    timeout: float | None
+    strict: bool
+    dry_run: bool
+    as_json: bool
+
+
+@click.command()
+@click.argument("name")
+@click.argument("preset")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("-e", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a parameter.")
+@click.option("--config", type=click.Path(path_type=Path), help="Parameters from a YAML file.")
+@click.option("--data", type=click.Path(path_type=Path), help="Your own data set.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for runs [default: the example's outputs/].")
+@click.option("--name", "run_name", help="Name of the run.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value=runs.LATEST,
+    metavar="[RUN|CHECKPOINT]",
+    help="Go on with a run (the latest, where none is named), or from a checkpoint file.",
+)
+@click.option("--engine", default="auto", type=click.Choice(["auto", "docker", "local"]), show_default=True)
+@click.option("--gpus", default="", help="all, none, a number, or ids such as 0,1 [default: all there are].")
+@click.option("--python", default="", metavar="PATH", help="Interpreter for the local engine.")
+@click.option("--accept-versions", is_flag=True, help="Let other package versions serve; the record says so.")
+@click.option("--env", "env_names", multiple=True, metavar="NAME", help="Pass one more environment variable on.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the job after so many seconds.")
+@click.option("--strict", is_flag=True, help="Exit with 3 also where calibrated ranges do not apply.")
+@click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run record as JSON; the job's output goes to stderr.")
+def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) -> int:
+    """Run PRESET of the example NAME, and judge what it logged.
+
+    \b
+    BATCH_SIZE=2 cvl run NAME train
+    cvl run NAME train -e BATCH_SIZE=2
+    cvl run NAME train -- --batch-size 2
+    mean the same. Words after `--` that are no parameters go to the example.
+    """
+    given = Options(**options)
+    example = catalogue.find(name)
+    chosen = manifest.preset(example, preset)
+    if not chosen.command:
+        return launch.run_script(example, chosen, arguments)
+    job = _decide(example, chosen, arguments, given)
+    engine = launch.choose(given.engine, job.plan, python=given.python, accept_versions=given.accept_versions)
+    if given.dry_run:
+        click.echo(engine.command(job.plan))
+        return 0
+    record, judgement = launch.run(job, engine, launch.to_stream(sys.stderr if given.as_json else sys.stdout))
+    if given.as_json:
+        click.echo(json.dumps(asdict(record), indent=2))
+    else:
+        _show(job, record, judgement)
+    return launch.exit_code(record, strict=given.strict)
+
+
+def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
+    """How the run ended: the verdict, and where to look."""
+    if record.status == "timed_out":
+        console.say(f"stopped after {job.plan.timeout:g} s (--timeout); --resume {record.run} goes on")
+    elif record.status == "interrupted":
+        console.say(f"interrupted; --resume {record.run} goes on with what was saved")
+    elif judgement is None:
+        console.say(f"error: the job failed (exit code {record.exit_code}); its output is above and in the log")
+    elif judgement.verdicts:
+        click.echo(f"\n{job.example.name} {job.preset.name}\n{report.get('text').render(judgement)}")
+    click.echo(f"run: {job.plan.run_folder}")
+    curves = job.plan.run_folder / contract.PICTURES / "curves.png"
+    if curves.is_file():
+        click.echo(f"plots: {curves}")
+
+
+def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:
+    """Checks everything that can be checked before anything starts, and makes the plan."""
+    output = (options.output or launch.default_output(example)).absolute()
+    resume = _resume_path(options.resume, output)
+    given = Given(options.config, options.assignments, arguments, options.data, resume)
+    values, extra = settings.gather(example, preset, given, os.environ)
+    gone_on_with = _run_folder(values)
+    if gone_on_with:
+        given = replace(given, earlier=_earlier(gone_on_with, example, preset))
+        values, extra = settings.gather(example, preset, given, os.environ)
+    values = settings.locate(example, values, Path.cwd())
+    launch.check_data(example, values)
+    folder = gone_on_with or _new_folder(preset, values, output, options.run_name)
+    request = plan.Request(
+        run=runs.check_name(folder.name),
+        output=folder.parent,
+        settings={n: s for n, s in values.items() if s.source != "default" and n != contract.OUTPUT_DIR},
+        extra=extra,
+        gpus=options.gpus,
+        env_names=options.env_names,
+        timeout=options.timeout,
+    )
+    return launch.Job(example, preset, plan.make(example, preset, request, launch.this_host()), values, options.strict)
+
+
+def _resume_path(word: str | None, output: Path) -> Path | None:
+    """What `--resume WORD` means: a checkpoint file, or a run's folder."""
+    if word is None:
+        return None
+    if word == runs.LATEST and not (output / word).exists():
+        raise UsageError(f"there is no run to go on with in {output}", hint="--resume RUN names one")
+    return Path(word).absolute() if Path(word).is_file() else runs.find(word, [output])
+
+
+def _run_folder(values: dict[str, Setting]) -> Path | None:
+    """The run that is gone on with, where RESUME names a run's folder."""
+    resume = values.get(contract.RESUME)
+    if resume is None or not resume.value or not Path(str(resume.value)).is_dir():
+        return None
+    return Path(str(resume.value)).resolve()
+
+
+def _earlier(folder: Path, example: Example, preset: Preset) -> dict[str, object]:
+    """What the user set when the run began; it holds on unless it is set anew."""
+    record = runs.load(folder)
+    if (record.example, record.preset) != (example.name, preset.name):
+        raise UsageError(f"{folder.name} is a run of {record.example} {record.preset}, not of {preset.name}")
+    if record.status == "running":
+        raise UsageError(f"{folder.name} still runs (process {record.pid})", hint="stop it first")
+    skip = (contract.RESUME, contract.OUTPUT_DIR)
+    return {
+        name: entry["value"]
+        for name, entry in record.parameters.items()
+        if name in example.parameters and name not in skip and entry["source"] not in settings.OWN
+    }
+
+
+def _new_folder(preset: Preset, values: dict[str, Setting], output: Path, name: str | None) -> Path:
+    """Where a new run goes: `--name` in the output folder, or exactly OUTPUT_DIR."""
+    wanted = values.get(contract.OUTPUT_DIR)
+    if wanted is not None and wanted.value and wanted.source not in settings.OWN:
+        folder = Path(str(wanted.value))
+    else:
+        folder = output / runs.check_name(name or runs.new_name(preset.name))
+    if (folder / contract.RECORD).exists():
+        raise UsageError(f"the run {folder.name} exists already in {folder.parent}", hint=f"--resume {folder.name}")
+    return folder

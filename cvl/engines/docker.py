@@ -1,0 +1,247 @@
+"""The docker engine: a job in a container of its example's image."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cvl import container, contract
+from cvl.engines import docker_gpus as gpus
+from cvl.engines import docker_image as image
+from cvl.engines.base import Say
+from cvl.engines.docker_connection import ANSWER_S, connect, endpoint
+from cvl.errors import EngineError
+from cvl.plan import Plan, holds_password
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from requests import Response
+
+
+@dataclass(frozen=True)
+class Connected:
+    """An engine that answers, and what it says of itself."""
+
+    client: DockerClient
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def user(self, plan: Plan) -> str:
+        """Root in a rootless engine is the caller already."""
+        rootless = any("name=rootless" in option for option in self.info.get("SecurityOptions") or ())
+        return "" if rootless else plan.user
+
+    def gpu_support(self) -> tuple[str, str]:
+        return gpus.support(self.info, local=endpoint(os.environ).local)
+
+    def gpu_words(self, plan: Plan) -> list[tuple[str, str]]:
+        how = self.gpu_support()[0] if wants_gpu(plan) else gpus.NONE
+        return gpus.words(plan.gpus, how) if how else []
+
+
+class DockerEngine:
+    NAME = "docker"
+
+    def __init__(self) -> None:
+        self._connected: Connected | None = None
+
+    def refusal(self, plan: Plan) -> str:
+        try:
+            with closing(connect(timeout=ANSWER_S)) as client:
+                reason = "" if image.find(client, plan.image.tag) else image.unbuildable(client, plan)
+                return reason or (_missing_gpu(Connected(client, client.info()), plan) if plan.needs_gpu else "")
+        except EngineError as error:
+            return error.message
+        except OSError as error:  # the SDK's errors are of this kind
+            return f"the Docker engine failed: {_explanation(error)}"
+
+    def command(self, plan: Plan) -> str:
+        return command(plan, self._engine())
+
+    def prepare(self, plan: Plan, say: Say) -> Mapping[str, Any]:
+        engine = self._engine()
+        _check_writable(plan)
+        no_gpu = _missing_gpu(engine, plan)
+        if no_gpu and plan.needs_gpu:
+            raise EngineError(no_gpu, hint="--gpus none trains on the CPU, where the example can")
+        if not image.find(engine.client, plan.image.tag):
+            image.build(plan, say)
+        if no_gpu:
+            say(f"{no_gpu}: training on the CPU")
+        return {
+            "image": plan.image.tag,
+            "image_id": image.find(engine.client, plan.image.tag),
+            "docker": engine.info.get("ServerVersion", ""),
+        }
+
+    def start(self, plan: Plan) -> DockerJob:
+        engine = self._engine()
+        try:
+            made = engine.client.containers.create(plan.image.tag, list(plan.command), **_options(plan, engine))
+            return _started(made)
+        except OSError as error:  # the SDK's errors are of this kind
+            reason = _explanation(error)
+            raise EngineError(f"Docker cannot start the container: {reason}", hint=_hint(reason)) from None
+
+    def _engine(self) -> Connected:
+        if self._connected is None:
+            client = connect()
+            self._connected = Connected(client, client.info())
+        return self._connected
+
+
+class DockerJob:
+    """A container, removed by its engine as soon as it has ended."""
+
+    def __init__(self, made: Container, attached: Response, ended: Response) -> None:
+        self.container = made
+        self.attached = attached
+        self.ended = ended
+
+    def output(self) -> Iterator[bytes]:
+        """Each chunk comes after eight bytes: which stream (all the same here), and its length in the last four."""
+        from urllib3.exceptions import HTTPError
+
+        with self.attached, suppress(OSError, HTTPError):  # the engine went away: `wait` says so
+            while header := self.attached.raw.read(8):
+                yield self.attached.raw.read(int.from_bytes(header[4:], "big"))
+
+    def stop(self) -> None:
+        self._signal("SIGTERM")
+
+    def kill(self) -> None:
+        self._signal("SIGKILL")
+
+    def wait(self) -> int:
+        try:
+            with self.ended:
+                return int(self.ended.json()["StatusCode"])
+        except (OSError, ValueError, KeyError):
+            raise EngineError(
+                "the Docker engine went away during the job",
+                hint=f"once it is back, `docker ps` shows whether the container {self.container.short_id} still runs",
+            ) from None
+
+    def _signal(self, name: str) -> None:
+        """A container that has ended, or an engine that went away, needs no signal: `wait` tells which."""
+        with suppress(OSError):
+            self.container.kill(signal=name)
+
+
+def wants_gpu(plan: Plan) -> bool:
+    return plan.gpus not in ("", "none", "0")
+
+
+def command(plan: Plan, engine: Connected) -> str:
+    """The `docker run` that `start` amounts to, to be pasted into a shell; secrets cross by name."""
+    pairs = container.options(shm_gb=plan.shm_gb, labels=plan.labels)
+    pairs += [("--user", user)] if (user := engine.user(plan)) else []
+    pairs += engine.gpu_words(plan)
+    pairs += [("--mount", container.mount_option(mount)) for mount in plan.mounts]
+    pairs += [("--env", _shown(name, value)) for name, value in _environment(plan).items()]
+    pairs += [("--env", name) for name in plan.secrets]
+    lines = [f"{flag} {shlex.quote(value)}" for flag, value in pairs]
+    last = shlex.join([plan.image.tag, *plan.command])
+    return " \\\n  ".join([" ".join(["docker", "run", *container.FLAGS]), *lines, last])
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    return {**plan.env, **contract.CONTAINER_ENV}
+
+
+def _shown(name: str, value: str) -> str:
+    """`NAME=value`; the name alone where a URL holds a password."""
+    return name if holds_password(value) else f"{name}={value}"
+
+
+def _options(plan: Plan, engine: Connected) -> dict[str, Any]:
+    """The same as `command`, as the SDK takes it; secrets go through the engine's socket."""
+    from docker.types import DeviceRequest, Mount
+
+    how = engine.gpu_support()[0] if wants_gpu(plan) else gpus.NONE
+    ids = gpus.device_ids(plan.gpus)
+    requests = {
+        gpus.NONE: [],
+        gpus.CDI: [DeviceRequest(driver="cdi", device_ids=gpus.cdi_devices(plan.gpus))],
+        gpus.NVIDIA: [DeviceRequest(device_ids=ids, count=0 if ids else _count(plan.gpus), capabilities=[["gpu"]])],
+    }
+    return {
+        "working_dir": contract.WORKSPACE,
+        "environment": {**_environment(plan), **plan.secrets},
+        "mounts": [Mount(m.target, str(m.source), type="bind", read_only=m.read_only) for m in plan.mounts],
+        "labels": dict(plan.labels),
+        "shm_size": container.shm_size(plan.shm_gb),
+        "security_opt": [container.SECURITY],
+        "user": engine.user(plan) or None,
+        "device_requests": requests[how],
+        "auto_remove": True,
+        "init": True,
+    }
+
+
+def _count(gpus_wanted: str) -> int:
+    return int(gpus_wanted) if gpus_wanted.isdigit() else -1
+
+
+def _started(made: Container) -> DockerJob:
+    """Attached and waited for before the start, so that neither output nor exit code of a short job is lost."""
+    with ExitStack() as undo:
+        undo.callback(_remove, made)
+        attached = undo.enter_context(_answer(made, "attach", stream="1", stdout="1", stderr="1"))
+        ended = undo.enter_context(_answer(made, "wait", condition="removed"))
+        made.start()
+        job = DockerJob(made, attached, ended)
+        undo.pop_all()
+    return job
+
+
+def _answer(made: Container, verb: str, **params: str) -> Response:
+    """An answer whose body is read later, for as long as it takes; the SDK's own `wait` would read it right here."""
+    assert made.client is not None
+    api = made.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{made.id}/{verb}"
+    answer = api.post(url, params=params, stream=True, timeout=(api.timeout, None))
+    answer.raise_for_status()
+    return answer
+
+
+def _remove(made: Container) -> None:
+    with suppress(OSError):  # gone already
+        made.remove(force=True)
+
+
+def _missing_gpu(engine: Connected, plan: Plan) -> str:
+    missing = engine.gpu_support()[1] if wants_gpu(plan) else ""
+    return container.no_gpu(missing) if missing else ""
+
+
+def _check_writable(plan: Plan) -> None:
+    """The job writes as the caller; the example's own folder may belong to somebody else."""
+    for mount in plan.mounts:
+        if mount.read_only or mount.target == contract.WORKSPACE or os.access(mount.source, os.W_OK | os.X_OK):
+            continue
+        state = "is not writable" if mount.source.exists() else "does not exist"
+        raise EngineError(
+            f"{mount.source}, which the job sees as {mount.target}, {state}",
+            hint=f"where a container made it as root: sudo chown -R $(id -u) {shlex.quote(str(mount.source))}",
+        )
+
+
+def _explanation(error: OSError) -> str:
+    """The engine's own words, where it answered."""
+    return str(getattr(error, "explanation", "") or error)
+
+
+def _hint(reason: str) -> str:
+    if "could not select device driver" in reason:
+        return f"GPU, missing: {container.NOT_CONFIGURED}; --gpus none trains on the CPU"
+    if "bind source path does not exist" in reason:
+        return "the engine must see this machine's folders: a remote one does not"
+    return ""
+
+
+ENGINE = DockerEngine()

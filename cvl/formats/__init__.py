@@ -1,0 +1,1 @@
+"""Data set formats: read, check, convert (standard library and Pillow)."""

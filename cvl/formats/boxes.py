@@ -1,0 +1,61 @@
+"""Boxes on pictures, whatever form they came in: read, check, count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cvl.errors import DataError
+from cvl.formats import coco, yolo
+from cvl.formats.dataset import FORMS, Box, BoxDataset, Picture, Problem, existing
+
+__all__ = ["Box", "BoxDataset", "Picture", "Problem", "check", "read", "stats"]
+
+
+def read(folder: str | Path) -> BoxDataset:
+    """The data set in `folder`, its form detected; DataError where nothing can be read at all."""
+    root = existing(folder)
+    if yolo.recognises(root):
+        return yolo.read(root)
+    if coco.recognises(root):
+        return coco.read(root)
+    raise DataError(f"{root}: no data set of boxes recognised", hint=f"expected {FORMS}")
+
+
+def check(dataset: BoxDataset, max_bad: int = 0) -> None:
+    """Raises DataError naming the first problems where there are more than `max_bad`."""
+    found = dataset.problems
+    if len(found) <= max_bad:
+        return
+    lines = [f"  {problem}" for problem in found[:10]]
+    if len(found) > 10:
+        lines.append(f"  … and {len(found) - 10} more")
+    raise DataError(
+        f"{len(found)} problem(s) in the data set:\n" + "\n".join(lines),
+        hint="mend or remove these files, or set MAX_BAD to train without what is broken",
+    )
+
+
+def stats(dataset: BoxDataset) -> dict[str, Any]:
+    """Pictures, boxes per class and box sizes (square root of the area, px) of every split."""
+    return {
+        "format": dataset.format,
+        "classes": list(dataset.classes),
+        "problems": len(dataset.problems),
+        "splits": {name: _split_stats(dataset.classes, pictures) for name, pictures in dataset.splits.items()},
+    }
+
+
+def _split_stats(classes: tuple[str, ...], pictures: tuple[Picture, ...]) -> dict[str, Any]:
+    boxes = [box for picture in pictures for box in picture.boxes]
+    count = Counter(box.label for box in boxes)
+    sides = sorted(((b.x1 - b.x0) * (b.y1 - b.y0)) ** 0.5 for b in boxes)
+    return {
+        "images": len(pictures),
+        "background": sum(not picture.boxes for picture in pictures),
+        "boxes": len(boxes),
+        "per_class": {name: count[i] for i, name in enumerate(classes)},
+        "box_px": {"min": sides[0], "median": median(sides), "max": sides[-1]} if sides else {},
+    }

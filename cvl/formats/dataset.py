@@ -1,0 +1,140 @@
+"""What a data set of boxes is, and the checks that its forms share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cvl.errors import DataError
+
+VAL_SHARE = 0.2  # of the training pictures, where a data set brings no validation split
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+TOLERANCE = 1e-3  # of the picture's side: rounding of label tools, clipped without a word
+FORMS = (
+    "YOLO (data.yaml, or images/ beside labels/) or COCO (annotations/instances_<split>.json, "
+    "<split>/_annotations.coco.json, <split>.json, one .json)"
+)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A labelled rectangle in pixels, `x1` and `y1` exclusive; `label` counts from 0."""
+
+    label: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file and what is on it; no boxes means background."""
+
+    path: Path
+    width: int
+    height: int
+    boxes: tuple[Box, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file of a data set."""
+
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True)
+class BoxDataset:
+    """Pictures by split. `problems` must be mended, `notes` say what was assumed."""
+
+    classes: tuple[str, ...]
+    splits: Mapping[str, tuple[Picture, ...]]
+    problems: tuple[Problem, ...] = ()
+    format: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def existing(folder: str | Path) -> Path:
+    """`folder` as a Path, or the DataError that says what is wrong with it."""
+    root = Path(folder)
+    if not root.exists():
+        raise DataError(
+            f"{root}: there is no such folder", hint="give the folder of the data set, e.g. --data my-screens"
+        )
+    if not root.is_dir():
+        raise DataError(f"{root}: is a file, not a folder", hint=f"give the folder that holds it: {root.parent}")
+    if not any(root.iterdir()):
+        raise DataError(f"{root}: is empty", hint=f"expected {FORMS}")
+    return root
+
+
+def bounded(box: Box, width: int, height: int) -> Box:
+    """`box` clipped to the picture; ValueError where it lies outside or has no area."""
+    slack_x, slack_y = TOLERANCE * width, TOLERANCE * height
+    if not all(abs(v) < float("inf") for v in (box.x0, box.y0, box.x1, box.y1)):
+        raise ValueError("coordinates that are not finite")
+    if box.x1 <= box.x0 or box.y1 <= box.y0:
+        raise ValueError("a box without area")
+    if box.x0 < -slack_x or box.y0 < -slack_y or box.x1 > width + slack_x or box.y1 > height + slack_y:
+        raise ValueError(
+            f"a box outside the picture: ({box.x0:.1f}, {box.y0:.1f}, {box.x1:.1f}, {box.y1:.1f}) on {width}x{height}"
+        )
+    return replace(box, x0=max(0.0, box.x0), y0=max(0.0, box.y0), x1=min(width, box.x1), y1=min(height, box.y1))
+
+
+def finish(dataset: BoxDataset) -> BoxDataset:
+    """`dataset` with a validation split and with the problems that only show across splits."""
+    if not any(picture.boxes for pictures in dataset.splits.values() for picture in pictures):
+        found = "; ".join(str(p) for p in dataset.problems[:3])
+        raise DataError(
+            f"no labelled box in the {dataset.format} data set" + (f" ({found})" if found else ""),
+            hint="labels must lie beside the pictures in one of the known forms: " + FORMS,
+        )
+    dataset = _with_validation(dataset)
+    return replace(dataset, problems=(*dataset.problems, *_shared(dataset.splits)))
+
+
+def _with_validation(dataset: BoxDataset) -> BoxDataset:
+    """Identical pictures have one digest, so they stay on one side."""
+    train = dataset.splits.get("train", ())
+    if dataset.splits.get("val") or not train:
+        return dataset
+    keys = sorted({p.digest for p in train}, key=lambda d: hashlib.sha1(d.encode()).hexdigest())
+    chosen = set(keys[: max(1, round(VAL_SHARE * len(keys)))]) if len(keys) > 1 else set()
+    val = tuple(p for p in train if p.digest in chosen)
+    note = f"no validation split: {len(val)} of {len(train)} training pictures, chosen by their content, serve as one"
+    splits = {
+        **dataset.splits,
+        "train": tuple(p for p in train if p.digest not in chosen),
+        "val": val,
+    }
+    return replace(dataset, splits=splits, notes=(*dataset.notes, note))
+
+
+def _shared(splits: Mapping[str, Iterable[Picture]]) -> list[Problem]:
+    where: dict[str, dict[str, Path]] = defaultdict(dict)
+    for split, pictures in splits.items():
+        for picture in pictures:
+            where[picture.digest].setdefault(split, picture.path)
+    return [
+        Problem(str(path), f"the same picture is in {first} ({paths[first].name}) and in {split}")
+        for paths in where.values()
+        for first in [next(iter(paths))]
+        for split, path in list(paths.items())[1:]
+    ]

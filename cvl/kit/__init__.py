@@ -1,0 +1,1 @@
+"""The training toolkit that examples import inside their containers."""

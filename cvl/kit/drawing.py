@@ -1,0 +1,161 @@
+"""Pictures of what was found, and the curves of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from cvl.formats.boxes import Box
+
+RIGHT, WRONG, MISSED = "#1a7f37", "#cf222e", "#bf5700"
+_BAR = 34
+
+
+@dataclass(frozen=True)
+class Found:
+    """A predicted box with its confidence."""
+
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Predictions matched with the truth: `matched` pairs their indices, at an IoU of at least one half."""
+
+    truth: tuple[Box, ...]
+    found: tuple[Found, ...]
+    matched: tuple[tuple[int, int], ...]
+
+    @property
+    def f1(self) -> float:
+        """1 where nothing was to be found and nothing was."""
+        total = len(self.truth) + len(self.found)
+        return 2 * len(self.matched) / total if total else 1.0
+
+
+def compare(truth: Sequence[Box], found: Sequence[Found], *, iou: float = 0.5) -> Comparison:
+    """Greedy by confidence, each box of the truth once, same class only."""
+    free = set(range(len(truth)))
+    matched = []
+    for i in sorted(range(len(found)), key=lambda i: -found[i].score):
+        overlaps = {t: overlap(found[i].box, truth[t]) for t in free if truth[t].label == found[i].box.label}
+        best = max(overlaps, key=lambda t: overlaps[t], default=-1)
+        if best >= 0 and overlaps[best] >= iou:
+            free.remove(best)
+            matched.append((best, i))
+    return Comparison(tuple(truth), tuple(found), tuple(matched))
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - shared)
+
+
+def side_by_side(image: Image.Image, comparison: Comparison, names: Sequence[str], *, title: str) -> Image.Image:
+    """Truth on the left (missed boxes orange), predictions on the right (wrong ones red)."""
+    hit_truth = {t for t, _ in comparison.matched}
+    hit_found = {f for _, f in comparison.matched}
+    truth = [(box, names[box.label], RIGHT if i in hit_truth else MISSED) for i, box in enumerate(comparison.truth)]
+    found = [
+        (item.box, f"{names[item.box.label]} {item.score:.2f}", RIGHT if i in hit_found else WRONG)
+        for i, item in enumerate(comparison.found)
+    ]
+    missed, wrong = len(truth) - len(hit_truth), len(found) - len(hit_found)
+    left = f"{title}   truth: {len(truth)} boxes, {missed} missed"
+    right = f"found: {len(found)} boxes, {len(hit_found)} right, {wrong} wrong   F1 {comparison.f1:.2f}"
+    panels = [_titled(mark(image, marks), text) for marks, text in ((truth, left), (found, right))]
+    return beside(panels)
+
+
+def mark(image: Image.Image, marks: Iterable[tuple[Box, str, str]]) -> Image.Image:
+    """A copy of `image` with (box, text, colour) drawn on it."""
+    drawn = image.convert("RGB")
+    pen = ImageDraw.Draw(drawn)
+    size = max(11, round(max(image.size) / 110))
+    font = ImageFont.load_default(size)
+    items = list(marks)
+    for box, _, colour in items:
+        edges = (box.x0, box.y0, max(box.x0, box.x1), max(box.y0, box.y1))  # an untrained model finds such boxes
+        pen.rectangle(edges, outline=colour, width=max(2, size // 6))
+    taken: list[tuple[float, float, float, float]] = []
+    for box, text, colour in items:
+        width = pen.textlength(text, font=font) + 4
+        spot = _free_spot(box, width, size + 3, image.size, taken)
+        if spot:
+            taken.append(spot)
+            pen.rectangle(spot, fill=colour)
+            pen.text((spot[0] + 2, spot[1]), text, fill="white", font=font)
+    return drawn
+
+
+def beside(panels: Sequence[Image.Image], gap: int = 8) -> Image.Image:
+    """The panels in a row on white."""
+    width = sum(panel.width for panel in panels) + gap * (len(panels) - 1)
+    sheet = Image.new("RGB", (width, max(panel.height for panel in panels)), "white")
+    x = 0
+    for panel in panels:
+        sheet.paste(panel, (x, 0))
+        x += panel.width + gap
+    return sheet
+
+
+def curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path, *, x: str = "epoch") -> None:
+    """One plot a panel: title -> {line: [(x, y), …]}; no line goes below 0. Empty panels are left out."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    shown = {title: lines for title, lines in panels.items() if any(lines.values())}
+    figure = Figure(figsize=(5.2 * max(1, len(shown)), 3.8), dpi=110, layout="constrained")
+    for i, (title, lines) in enumerate(shown.items(), 1):
+        axes = figure.add_subplot(1, len(shown), i)
+        for name, points in lines.items():
+            if points:
+                axes.plot(*zip(*points, strict=True), label=name, marker="." if len(points) < 40 else "", linewidth=1.6)
+        axes.set_title(title)
+        axes.set_xlabel(x)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(0, 1.08 * max((y for points in lines.values() for _, y in points if isfinite(y)), default=0) or 1)
+        axes.grid(alpha=0.3)
+        if len(lines) > 1:
+            axes.legend(fontsize=8)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_png(str(file))
+
+
+def _titled(image: Image.Image, text: str) -> Image.Image:
+    """`image` under a bar with `text`, made to fit."""
+    sheet = Image.new("RGB", (image.width, image.height + _BAR), "#24292f")
+    pen = ImageDraw.Draw(sheet)
+    size = 18
+    while size > 9 and pen.textlength(text, font=ImageFont.load_default(size)) > image.width - 16:
+        size -= 1
+    pen.text((8, _BAR / 2), text, fill="white", font=ImageFont.load_default(size), anchor="lm")
+    sheet.paste(image, (0, _BAR))
+    return sheet
+
+
+def _free_spot(
+    box: Box, width: float, height: float, size: tuple[int, int], taken: Sequence[tuple[float, float, float, float]]
+) -> tuple[float, float, float, float] | None:
+    """Where a label of that size goes: above, below or inside the box, within the picture, on no other label."""
+    x = max(0.0, min(box.x0, size[0] - width))
+    for y in (box.y0 - height, box.y1, box.y0):
+        spot = (x, y, x + width, y + height)
+        if y >= 0 and y + height <= size[1] and not any(_touch(spot, other) for other in taken):
+            return spot
+    return None
+
+
+def _touch(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

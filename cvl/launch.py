@@ -1,0 +1,245 @@
+"""One run from start to verdict: engine chosen, job supervised, metrics judged, record kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvl import console, contract, engines, machine, runs, verdict
+from cvl.engines.base import Engine, Outcome, supervise
+from cvl.engines.local import LocalEngine
+from cvl.errors import EngineError, Interrupted, JobError, MetricsError, UsageError
+from cvl.judge import Judgement
+from cvl.manifest import Example, Preset
+from cvl.params import Setting
+from cvl.plan import Host, Plan
+from cvl.runs import Record
+from cvl.settings import OWN
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything one run needs, decided."""
+
+    example: Example
+    preset: Preset
+    plan: Plan
+    settings: Mapping[str, Setting]
+    strict: bool = False
+
+
+def this_host() -> Host:
+    """The caller and this machine."""
+    return Host(
+        uid=os.getuid(),
+        gid=os.getgid(),
+        home=Path.home(),
+        environ=dict(os.environ),
+        repository=repository(Path.home() / ".cache" / "cvl"),
+    )
+
+
+def repository(cache: Path) -> Path:
+    """The folder that holds the package `cvl` and nothing else a job could import by mistake."""
+    package = Path(__file__).parent
+    if (package.parent / "pyproject.toml").is_file():
+        return package.parent
+    alone = cache / f"package-{contract.VERSION}"
+    alone.mkdir(parents=True, exist_ok=True)
+    if not (alone / "cvl").is_dir():
+        _mirror(package, alone / "cvl")
+    return alone
+
+
+def default_output(example: Example) -> Path:
+    """The example's outputs/; where the catalogue is installed and not checked out, a folder here."""
+    if Path(__file__).parent in example.folder.parents:
+        return Path.cwd() / "outputs" / example.name
+    return example.folder / Path(contract.OUTPUTS).name
+
+
+def check_data(example: Example, settings: Mapping[str, Setting]) -> None:
+    """Looks the user's data over before anything starts; DataError lists what is wrong with it."""
+    data = settings.get(contract.DATA_DIR)
+    if data is None or not data.value or data.source in OWN or not {"yolo", "coco"} & set(example.data_formats):
+        return
+    from cvl.formats import boxes
+
+    allowed = settings["MAX_BAD"].value if "MAX_BAD" in settings else 0
+    found = boxes.read(Path(str(data.value)))
+    boxes.check(found, max_bad=int(allowed or 0))
+    for note in found.notes:
+        console.say(f"data: {note}")
+
+
+def choose(name: str, plan: Plan, *, python: str, accept_versions: bool) -> Engine:
+    """The engine called `name`; `auto` is docker where it can serve the plan, else local, said aloud."""
+    local = LocalEngine(python=python, accept_versions=accept_versions)
+    if name == "local" or (name == "auto" and python):
+        return _serving(local, plan)
+    docker = engines.get("docker" if name == "auto" else name)
+    reason = docker.refusal(plan)
+    if not reason:
+        return docker
+    if name != "auto":
+        raise EngineError(f"the engine {name} cannot serve: {reason}", hint="--engine local needs no container engine")
+    console.say(f"engine: local ({reason})")
+    return _serving(local, plan)
+
+
+def _serving(engine: Engine, plan: Plan) -> Engine:
+    reason = engine.refusal(plan)
+    if reason:
+        raise EngineError(f"the engine {engine.NAME} cannot serve: {reason}", hint="--gpus none trains on the CPU")
+    return engine
+
+
+def run(job: Job, engine: Engine, sink: Callable[[bytes], None]) -> tuple[Record, Judgement | None]:
+    """Runs the job to its end and judges what it logged; the record is on disk from the start."""
+    folder = job.plan.run_folder
+    record = _begin(job, engine)
+    started = time.monotonic()
+    try:
+        record.environment = dict(engine.prepare(job.plan, console.say))
+        record.command = engine.command(job.plan)
+        runs.save(folder, record)
+        with _logged(folder, sink) as output:
+            outcome = supervise(lambda: engine.start(job.plan), output, timeout=job.plan.timeout)
+    except (KeyboardInterrupt, EngineError) as error:
+        record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        record.ended = runs.now()
+        runs.save(folder, record)
+        raise
+    record.seconds = round((record.seconds or 0) + time.monotonic() - started, 1)
+    judgement = _conclude(job, record, outcome)
+    runs.save(folder, record)
+    return record, judgement
+
+
+def run_script(example: Example, preset: Preset, arguments: tuple[str, ...]) -> int:
+    """Runs a preset that is only a script, on the host; its exit code."""
+    script = example.folder / preset.script
+    if not script.resolve().is_relative_to(example.folder):
+        raise UsageError(f"the preset {preset.name} points outside its folder: {preset.script}")
+    if not script.is_file():
+        raise UsageError(f"the preset {preset.name} names {preset.script}, which does not exist in {example.folder}")
+    console.say(f"running {preset.script} on this machine")
+    process = subprocess.Popen(["bash", str(script), *arguments])
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # SIGINT reaches it through the terminal, SIGTERM must be passed on
+            process.terminate()
+
+
+def exit_code(record: Record, *, strict: bool) -> int:
+    """The process's exit code, from how the run ended."""
+    if record.status == "interrupted":
+        return Interrupted.exit_code
+    if record.verdict == "fail" or (strict and record.health_only):
+        return MetricsError.exit_code
+    if record.exit_code == 0 and record.status == "done":
+        return 0
+    return UsageError.exit_code if record.exit_code == UsageError.exit_code else JobError.exit_code
+
+
+def _mirror(package: Path, target: Path) -> None:
+    """Copies what a job imports of an installed cvl, so that nothing else of site-packages comes along."""
+    parts = ("__init__.py", "contract.py", "errors.py", "params.py", "formats", "kit")
+    temporary = Path(tempfile.mkdtemp(dir=target.parent))
+    for name in parts:
+        source = package / name
+        if source.is_dir():
+            shutil.copytree(source, temporary / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, temporary / name)
+    try:
+        os.replace(temporary, target)
+    except OSError:  # another process was quicker, or an earlier call did it
+        shutil.rmtree(temporary)
+
+
+def _begin(job: Job, engine: Engine) -> Record:
+    plan, folder = job.plan, job.plan.run_folder
+    resumed = (folder / contract.RECORD).is_file()
+    try:
+        for path in (plan.folder / Path(contract.OUTPUTS).name, folder / "logs"):
+            path.mkdir(parents=True, exist_ok=True)
+        for mount in plan.mounts:
+            if not mount.source.exists():
+                mount.source.mkdir(parents=True)
+        record = runs.load(folder) if resumed else Record(plan.run, plan.example, plan.preset)
+        record.status, record.engine, record.pid = "running", engine.NAME, os.getpid()
+        record.started = record.started or runs.now()
+        record.resumes += [runs.now()] if resumed else []
+        record.parameters = {n: {"value": s.value, "source": s.source} for n, s in job.settings.items()}
+        record.mounts = [{"source": str(m.source), "target": m.target, "read_only": m.read_only} for m in plan.mounts]
+        record.git = machine.git_state(plan.folder)
+        record.content_hash = machine.content_hash(plan.folder)
+        record.hardware = machine.hardware()
+        runs.save(folder, record)
+        runs.point_latest(folder.parent, plan.run)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {error.filename or folder}: {error.strerror}",
+            hint="--output DIR puts runs elsewhere; HOME must be writable for the caches",
+        ) from None
+    return record
+
+
+def _conclude(job: Job, record: Record, outcome: Outcome) -> Judgement | None:
+    """Puts into the record how the job ended, and what its logs are worth where it came to an end of its own."""
+    record.ended = runs.now()
+    record.exit_code = outcome.exit_code
+    if outcome.interrupted:
+        record.status = "interrupted"
+    else:
+        record.status = "timed_out" if outcome.timed_out else "failed" if outcome.exit_code else "done"
+    folder = job.plan.run_folder
+    if outcome.interrupted or outcome.timed_out or outcome.exit_code not in (0, MetricsError.exit_code):
+        return None
+    judgement = verdict.of_run(job.example, job.preset, record, folder, strict=job.strict)
+    verdict.keep(record, judgement, folder)
+    if outcome.exit_code == MetricsError.exit_code:
+        record.verdict = "fail"
+    return judgement
+
+
+@contextmanager
+def _logged(folder: Path, sink: Callable[[bytes], None]) -> Iterator[Callable[[bytes], None]]:
+    """A sink that also writes logs/train.log; a full disk costs the log, never the job."""
+    with (folder / contract.TRAIN_LOG).open("ab", buffering=0) as log:
+        full = False
+
+        def write(chunk: bytes) -> None:
+            nonlocal full
+            sink(chunk)
+            try:
+                if not full:
+                    log.write(chunk)
+            except OSError as error:
+                full = True
+                console.say(f"cannot go on writing {contract.TRAIN_LOG}: {error.strerror}")
+
+        yield write
+
+
+def to_stream(stream: Any) -> Callable[[bytes], None]:
+    """Raw bytes to a text stream's buffer at once, carriage returns and all; a closed pipe is no reason to stop."""
+
+    def write(chunk: bytes) -> None:
+        try:
+            stream.buffer.write(chunk)
+            stream.buffer.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    return write

@@ -1,0 +1,43 @@
+"""Log formats by name; the module is loaded when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from cvl.contract import NATIVE
+from cvl.readers.base import Reader, Reading
+
+# A metric without `reader` is taken from the first of these that has it.
+READERS = {
+    "cvl_jsonl": "cvl.readers.cvl_jsonl",
+    "ultralytics": "cvl.readers.ultralytics",
+}
+
+
+def load(name: str) -> Reader:
+    """The reader called `name`; KeyError where there is none."""
+    return cast(Reader, import_module(READERS[name]))
+
+
+def read(folder: Path, only: str | None = None) -> dict[str, Reading]:
+    """What each reader (or `only` that one) finds in `folder` and `native/`; readers that find nothing are left out."""
+    found: dict[str, Reading] = {}
+    for name in [only] if only else READERS:
+        reader = load(name)
+        paths = next(filter(None, map(reader.find, _places(folder))), [])
+        if paths:
+            found[name] = reader.read(paths)
+    return found
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """The folder itself, then what a foreign trainer wrote, the newest first: two runs must not become one."""
+    native = folder / NATIVE
+    yield folder
+    yield native
+    if native.is_dir():
+        inner = [path for path in native.iterdir() if path.is_dir()]
+        yield from sorted(inner, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)

@@ -1,0 +1,134 @@
+"""What every log reader gives: series of numbers, and what was wrong with the files as data."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric over time: parallel arrays by rising step; `epoch` is NaN where the log has none."""
+
+    name: str
+    file: str
+    step: array[int]
+    epoch: array[float]
+    value: array[float]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in `file` that was left out, in words."""
+
+    file: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that one reader found."""
+
+    series: dict[str, Series]
+    problems: tuple[Problem, ...] = ()
+
+
+class Reader(Protocol):
+    """A log format. `find` looks at one folder; `read` takes the files of one run, oldest first, and never raises."""
+
+    NAME: str
+
+    def find(self, folder: Path) -> list[Path]: ...
+
+    def read(self, paths: list[Path]) -> Reading: ...
+
+
+@dataclass
+class Points:
+    """One metric while it is read; of two points with one step the later counts."""
+
+    file: str
+    step: array[int] = field(default_factory=lambda: array("q"))
+    epoch: array[float] = field(default_factory=lambda: array("d"))
+    value: array[float] = field(default_factory=lambda: array("d"))
+    rising: bool = True
+
+    def add(self, step: int, epoch: float, value: float) -> None:
+        self.rising = self.rising and (not self.step or step > self.step[-1])
+        self.step.append(step)
+        self.epoch.append(epoch)
+        self.value.append(value)
+
+    def series(self, name: str) -> Series:
+        if self.rising:
+            return Series(name, self.file, self.step, self.epoch, self.value)
+        last = {step: i for i, step in enumerate(self.step)}
+        order = [last[step] for step in sorted(last)]
+        epochs, values = array("d", (self.epoch[i] for i in order)), array("d", (self.value[i] for i in order))
+        return Series(name, self.file, array("q", (self.step[i] for i in order)), epochs, values)
+
+
+class Collector:
+    """Takes points and problems from a reader; equal problems of a file become one."""
+
+    def __init__(self) -> None:
+        self._points: dict[str, Points] = {}
+        self._problems: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, path: Path, name: str, point: tuple[int, float, float]) -> None:
+        """A point (step, epoch, value) of metric `name`."""
+        if name not in self._points:
+            self._points[name] = Points(str(path))
+        self._points[name].add(*point)
+
+    def skip(self, path: Path, line: int, why: str) -> None:
+        """`line`, from 1 (0: the whole file), was left out."""
+        seen = self._problems.setdefault((str(path), why), [line, 0])
+        seen[1] += 1
+
+    def reading(self) -> Reading:
+        problems = (
+            Problem(file, f"line {line}: {why}{f' (and {count - 1} more lines)' if count > 1 else ''}" if line else why)
+            for (file, why), (line, count) in self._problems.items()
+        )
+        return Reading({name: points.series(name) for name, points in self._points.items()}, tuple(problems))
+
+
+def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
+    """(path, line number, text, whether the line is complete) of every readable line that is not empty."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                for number, raw in enumerate(file, 1):
+                    try:
+                        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                    except UnicodeDecodeError:
+                        collector.skip(
+                            path, number, "not UTF-8 text" if raw.endswith(b"\n") else "torn line at the end"
+                        )
+                        continue
+                    if text.strip():
+                        yield path, number, text.strip("\r\n"), raw.endswith(b"\n")
+        except OSError as error:
+            collector.skip(path, 0, f"cannot be read: {error.strerror}")
+
+
+def whole(raw: object) -> int | None:
+    """`raw` as a step: a whole number that fits 64 bits."""
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not abs(raw) < 2**63 or raw != int(raw):
+        return None
+    return int(raw)
+
+
+def number(text: str) -> float | None:
+    """The number that `text` spells, NaN and infinities included; None where it spells none."""
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None

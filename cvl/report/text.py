@@ -1,0 +1,89 @@
+"""A judgement for a person at a terminal."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cvl.judge import Judgement
+from cvl.rules import Status, Verdict
+
+_MARKS = {
+    Status.PASS: ("✓", "green"),
+    Status.FAIL: ("✗", "bold red"),
+    Status.WARN: ("!", "yellow"),
+    Status.NOT_RUN: ("–", "dim"),
+    Status.NOT_COMPARABLE: ("–", "dim"),
+}
+_ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "…": "..", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "±": "+-"})
+_WORDS = {"pass": "bold green", "fail": "bold red"}
+
+
+def render(judgement: Judgement, *, width: int | None = None, colour: bool | None = None) -> str:
+    """At most 100 columns; width and colour are the terminal's unless they are given."""
+    console = Console(
+        file=io.StringIO(),
+        width=min(width or shutil.get_terminal_size().columns, 100),
+        force_terminal=sys.stdout.isatty() if colour is None else colour,
+        no_color=False if colour else None,  # None: NO_COLOR decides
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    with console.capture() as captured:
+        _print(console, judgement)
+    text = "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    return text
+
+
+def _print(console: Console, judgement: Judgement) -> None:
+    if judgement.verdicts:
+        console.print(_table(judgement.verdicts))
+        console.print()
+    for verdict in judgement.verdicts:
+        _explain(console, verdict)
+    for problem in judgement.problems:
+        console.print(Text(f"note: {_clean(problem)}", "dim"))
+    if judgement.rating:
+        console.print(Text(f"rating: {_clean(judgement.rating)}"))
+    for note in judgement.notes:
+        console.print(Padding(Text(_clean(note)), (0, 0, 0, 8)))
+    console.print(Text(f"verdict: {judgement.outcome}", _WORDS.get(judgement.outcome.word, "bold")))
+
+
+def _table(verdicts: tuple[Verdict, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title, share in (("", None), ("rule", None), ("metric", 2), ("wanted", 3), ("found", 3), ("where", 3)):
+        table.add_column(title, overflow="fold", ratio=share, no_wrap=share is None)
+    for verdict in verdicts:
+        mark, style = _MARKS[verdict.status]
+        cells = (verdict.metric, verdict.wanted, verdict.found, str(verdict.where))
+        table.add_row(Text(mark, style), verdict.rule, *(Text(_clean(cell)) for cell in cells))
+    return table
+
+
+def _explain(console: Console, verdict: Verdict) -> None:
+    """Why, and what usually causes it."""
+    if verdict.status is Status.PASS or not (verdict.reason or verdict.hint):
+        return
+    mark, style = _MARKS[verdict.status]
+    title = Text(f"{mark} {verdict.rule} {_clean(verdict.metric)}".rstrip(), style)
+    console.print(title + Text(f": {_clean(verdict.reason)}" if verdict.reason else ""))
+    if verdict.hint:
+        console.print(Padding(Text(f"hint: {_clean(verdict.hint)}"), (0, 0, 0, 2)))
+
+
+def _clean(text: str) -> str:
+    """Names in logs are foreign text: no escape sequence reaches the terminal, no line feed breaks the table."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,79 @@
+"""What a rule's function gets and gives back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cvl.readers.base import Series
+from cvl.rules.log import Log
+from cvl.rules.model import Metric, Rule, Status, Where
+
+NO_FINITE = "no finite value"
+NOWHERE = Where()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One rule on one metric of one run."""
+
+    rule: Rule
+    metric: Metric
+    series: Series
+    log: Log
+
+    def number(self, option: str, default: float = math.nan) -> float:
+        return float(self.rule.options.get(option, default))  # type: ignore[arg-type]
+
+    def text(self, option: str, default: str = "") -> str:
+        return str(self.rule.options.get(option, default))
+
+    def where(self, i: int | None = None) -> Where:
+        return self.log.where(self.series, i)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule's answer, before severity."""
+
+    status: Status
+    wanted: str
+    found: str = ""
+    where: Where = NOWHERE
+    reason: str = ""
+    hint: str = ""
+
+
+def passed(wanted: str, found: str, where: Where = NOWHERE) -> Finding:
+    return Finding(Status.PASS, wanted, found, where)
+
+
+def failed(wanted: str, found: str, where: Where, *, reason: str = "", hint: str = "") -> Finding:
+    return Finding(Status.FAIL, wanted, found, where, reason, hint)
+
+
+def too_short(case: Case, wanted: str, needed: int) -> Finding:
+    """Not run; a failure where the run had the preset's own number of epochs, for then the rule should have held."""
+    own = case.log.context.preset_own_epochs
+    reason = f"too short: {len(case.series)} points, {needed} needed"
+    hint = "log more often, or give the preset more epochs: as it stands this rule can never be judged" if own else ""
+    return Finding(
+        Status.FAIL if own else Status.NOT_RUN, wanted, f"{len(case.series)} points", case.where(), reason, hint
+    )
+
+
+def exceeds(value: float, limit: float) -> bool:
+    """Whether a computed `value` is over `limit` by more than rounding; never where the limit is NaN."""
+    return value > limit and not math.isclose(value, limit, rel_tol=1e-9)
+
+
+def shown(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def bounds(low: float, high: float) -> str:
+    """`0.6 … 1`, `≥ 0.6` or `≤ 1`; NaN is no bound."""
+    if math.isnan(high):
+        return f"≥ {low:g}"
+    return f"≤ {high:g}" if math.isnan(low) else f"{low:g} … {high:g}"

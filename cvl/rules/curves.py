@@ -1,0 +1,170 @@
+"""Rules on the shape of one curve."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterator
+from itertools import pairwise
+from statistics import median
+
+from cvl.rules.case import NO_FINITE, Case, Finding, exceeds, failed, passed, shown, too_short
+from cvl.rules.log import best, finite
+from cvl.rules.model import Status
+
+_DIVERGED = "lower the learning rate, clip gradients (1.0), look for empty boxes or labels; under fp16 try bf16 or fp32"
+
+
+def judge_finite(case: Case) -> Finding:
+    wanted = "finite, not all 0, not negative" if case.metric.kind == "loss" else "finite"
+    values = case.series.value
+    for i, value in enumerate(values):
+        if not math.isfinite(value):
+            reason = f"{len(values) - len(finite(case.series))} of {len(values)} values are not finite"
+            return failed(wanted, str(value), case.where(i), reason=reason, hint=_DIVERGED)
+    return _judge_loss(case, wanted) or passed(wanted, f"{len(values)} values", case.where())
+
+
+def _judge_loss(case: Case, wanted: str) -> Finding | None:
+    """What a loss cannot be, though it is finite."""
+    if case.metric.kind != "loss":
+        return None
+    zeros = 0
+    for i, value in enumerate(case.series.value):
+        zeros = zeros + 1 if value == 0 else 0
+        if zeros == 3:
+            hint = "some loggers write 0.0 for NaN (see grad_norm, validation loss); or no label reaches the loss"
+            return failed(wanted, "0 in three rows running", case.where(i - 2), hint=hint)
+        if value < 0 and not case.metric.signed:
+            hint = (
+                "a probability above 1, logits where probabilities belong, or masks not in 0…1; else say `signed: true`"
+            )
+            return failed(wanted, shown(value), case.where(i), hint=hint)
+    return None
+
+
+def judge_count(case: Case) -> Finding:
+    n, least = len(case.series), case.number("min", 1)
+    gapless = case.rule.options.get("gaps") is False
+    wanted = f"≥ {least:g} points" + (", no gaps" if gapless else "")
+    if n < least:
+        short = too_short(case, wanted, int(least))
+        hint = "the job stopped early, or logs less often than the rule expects: see the end of logs/train.log"
+        return failed(wanted, short.found, short.where, reason=short.reason, hint=hint) if short.hint else short
+    gap = _gap(case) if gapless else None
+    if gap is None:
+        return passed(wanted, f"{n} points", case.where())
+    before, after = case.series.step[gap - 1], case.series.step[gap]
+    hint = "rows were lost: two processes writing one log, or a resume from an older checkpoint"
+    return failed(wanted, f"nothing from step {before} to {after}", case.where(gap), hint=hint)
+
+
+def _gap(case: Case) -> int | None:
+    """Index of the first point at least two usual strides after the one before it."""
+    steps = case.series.step
+    strides = [after - before for before, after in pairwise(steps)]
+    usual = median(strides) if strides else 0
+    return next((i + 1 for i, stride in enumerate(strides) if stride >= 2 * usual), None)
+
+
+def judge_trend(case: Case) -> Finding:
+    n, limit = len(case.series), case.number("ratio_max")
+    k = max(3, n // 10)
+    wanted = f"last / first ≤ {limit:g}"
+    if n < 2 * k:
+        return too_short(case, wanted, 2 * k)
+    early = [value for value in case.series.value[:k] if math.isfinite(value)]
+    if not early:
+        return failed(wanted, NO_FINITE, case.where(0), hint=_DIVERGED)
+    # A value that is not finite is worse than any other.
+    first, last = median(early), median(value if math.isfinite(value) else math.inf for value in case.series.value[-k:])
+    if first <= 0 and case.metric.signed:
+        return Finding(Status.NOT_RUN, wanted, shown(first), case.where(0), "a ratio means nothing for values ≤ 0")
+    ratio = last / first if first > 0 else math.inf
+    found = f"{shown(ratio)} ({shown(first)} → {shown(last)})"
+    if not exceeds(ratio, limit):
+        return passed(wanted, found, case.where(n - 1))
+    return failed(wanted, found, case.where(n - 1), hint=_trend_hint(ratio, first))
+
+
+def _trend_hint(ratio: float, first: float) -> str:
+    if first <= 0:
+        return "it starts at 0: no label reaches the loss, or the logger writes 0 for NaN"
+    if ratio > 1.1:
+        return "it rises: the learning rate is too high, or labels and images do not belong together"
+    if ratio > 0.97:
+        return "it does not move: learning rate 0 or far too low, frozen or unregistered weights, shuffled labels"
+    return "it learns, but slowly: a higher learning rate, more epochs, or check how inputs are normalised"
+
+
+def judge_no_spike(case: Case) -> Finding:
+    factor, window = case.number("factor", 10), int(case.number("window", 20))
+    wanted = f"≤ {factor:g} × median of {window} before"
+    if len(case.series) <= window:
+        return too_short(case, wanted, window + 1)
+    for i, base in _medians(case, window):
+        value = case.series.value[i]
+        if not math.isfinite(value) or (base >= 0 and value > factor * base):
+            hint = "a bad batch or a step too large: look at that batch, clip gradients, warm up, lower the rate"
+            return failed(wanted, f"{shown(value)} after {shown(base)}", case.where(i), hint=hint)
+    return passed(wanted, "no spike", case.where())
+
+
+def _medians(case: Case, window: int) -> Iterator[tuple[int, float]]:
+    """(index, median of the finite values among the `window` before it)."""
+    recent: deque[float] = deque()
+    ordered: list[float] = []
+    for i, value in enumerate(case.series.value):
+        if i >= window:
+            middle = len(ordered) // 2
+            if ordered:
+                yield i, ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+            old = recent.popleft()
+            if math.isfinite(old):
+                del ordered[bisect_left(ordered, old)]
+        recent.append(value)
+        if math.isfinite(value):
+            insort(ordered, value)
+
+
+def judge_init(case: Case) -> Finding:
+    target = _target(case)
+    tolerance = case.number("tol", 0.2 * abs(target))
+    wanted = f"{shown(target)} ± {shown(tolerance)}"
+    points = finite(case.series)
+    if not points:
+        return failed(wanted, NO_FINITE, case.where(0), hint=_DIVERGED)
+    value = case.series.value[points[0]]
+    if not exceeds(abs(value - target), tolerance):
+        return passed(wanted, shown(value), case.where(points[0]))
+    hint = "the head is not fresh, the number of classes is wrong, or the loss is summed or weighted and not a mean"
+    return failed(wanted, shown(value), case.where(points[0]), hint=hint)
+
+
+def _target(case: Case) -> float:
+    """The value of a fresh head: a number, ln2, or ln(classes) with `classes` a number or a parameter's name."""
+    words = case.text("value")
+    if words == "ln2":
+        return math.log(2)
+    if words != "ln(classes)":
+        return float(words)
+    classes = case.text("classes")
+    return math.log(float(str(case.log.context.parameters.get(classes, classes))))
+
+
+def judge_plateau(case: Case) -> Finding:
+    epochs, delta = case.number("epochs"), case.number("delta", 0)
+    wanted = f"gain > {delta:g} in the last {epochs:g} epochs"
+    last = max(case.series.epoch, default=math.nan)
+    old = [i for i in finite(case.series) if case.series.epoch[i] <= last - epochs]
+    if not old:
+        return too_short(case, wanted, int(epochs) + 1)
+    top = best(case.series, case.metric.better)
+    sign = -1 if case.metric.better == "lower" else 1
+    before = max(sign * case.series.value[i] for i in old)
+    gain = max(sign * case.series.value[i] for i in finite(case.series)) - before
+    if gain > delta:
+        return passed(wanted, shown(gain), case.where(top))
+    hint = "if training and validation both stand still: more epochs or a higher learning rate; else stop earlier"
+    return failed(wanted, shown(gain), case.where(top), hint=hint)

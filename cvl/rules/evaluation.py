@@ -1,0 +1,98 @@
+"""Rules applied to what the readers found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from cvl.readers.base import Reading
+from cvl.rules.artifact import judge_files, judge_reload
+from cvl.rules.case import Case, Finding, failed
+from cvl.rules.kinds import KINDS
+from cvl.rules.log import Log, Missing
+from cvl.rules.model import Context, Rule, Status, Verdict, Verification, Where
+
+_MISSING = "the job stopped before it logged this, or `key` in the manifest is not spelled as in the log"
+
+
+def evaluate(
+    rules: Iterable[Rule], verification: Verification, readings: Mapping[str, Reading], context: Context
+) -> tuple[Verdict, ...]:
+    """The verdicts of `rules` on the metrics of `verification`: in order, one for each metric a rule names."""
+    log = Log(readings, verification.metrics, context)
+    return tuple(verdict for rule in rules for verdict in _verdicts(rule, log))
+
+
+def _verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:
+    kind = KINDS[rule.kind]
+    if skipped := _inapplicable(rule, log.context):
+        yield _verdict(rule, ", ".join(rule.metrics), skipped)
+    elif kind.judge is None:
+        yield from _file_verdicts(rule, log)
+    elif kind.pair:
+        yield _verdict(rule, ", ".join(rule.metrics), _of_metric(rule, rule.metrics[0], log, kind.judge))
+    else:
+        for name in rule.metrics:
+            yield _verdict(rule, name, _of_metric(rule, name, log, kind.judge))
+
+
+def _file_verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:
+    finding = judge_files(rule, log)
+    yield _verdict(rule, "", finding)
+    if finding.status is Status.PASS and "reload" in rule.options:
+        try:
+            finding = judge_reload(rule, log)
+        except Missing as missing:
+            finding = _missing(missing)
+        yield _verdict(rule, str(rule.options["reload"]), finding)
+
+
+def _of_metric(rule: Rule, name: str, log: Log, judge: Callable[[Case], Finding]) -> Finding:
+    try:
+        series = next(iter(log.groups(name).values())) if KINDS[rule.kind].groups else log.get(name)
+        return judge(Case(rule, log.metrics[name], series, log))
+    except Missing as missing:
+        return _missing(missing)
+
+
+def _missing(missing: Missing) -> Finding:
+    wanted, reason = missing.args
+    return failed(f"{wanted} in the log", "missing", Where(), reason=reason, hint=_MISSING)
+
+
+def _inapplicable(rule: Rule, context: Context) -> Finding | None:
+    """Not run, with the first condition of `when` that does not hold."""
+    for name, wanted in rule.when.items():
+        words = "|".join(_word(value) for value in wanted)
+        if name != "device" and name not in context.parameters:
+            return Finding(Status.NOT_RUN, rule.terms(), reason=f"for {name}={words}, and {name} is not known here")
+        actual = context.device if name == "device" else context.parameters[name]
+        if not any(_same(value, actual) for value in wanted):
+            return Finding(Status.NOT_RUN, rule.terms(), reason=f"for {name}={words}, this run has {_word(actual)}")
+    return None
+
+
+def _same(wanted: object, actual: object) -> bool:
+    """YAML's spelling and the parameter's type may differ: 1e-4 and 0.0001, null and none, true and True."""
+    try:
+        return float(str(wanted)) == float(str(actual))
+    except ValueError:
+        return _word(wanted) == _word(actual)
+
+
+def _word(value: object) -> str:
+    return str(value).lower()
+
+
+def _verdict(rule: Rule, metric: str, finding: Finding) -> Verdict:
+    demoted = finding.status is Status.FAIL and rule.severity != "error"
+    return Verdict(
+        rule=rule.kind,
+        status=Status.WARN if demoted else finding.status,
+        metric=metric,
+        wanted=finding.wanted,
+        found=finding.found,
+        where=finding.where,
+        reason=finding.reason,
+        hint=finding.hint,
+        severity=rule.severity,
+    )

@@ -1,0 +1,139 @@
+"""Run folders and their records."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from cvl import contract, machine
+from cvl.errors import JobError, UsageError
+
+LATEST = "latest"
+STATUSES = ("running", "done", "failed", "interrupted", "timed_out", "lost")
+
+
+@dataclass
+class Record:
+    """run.json: everything that is needed to judge, compare and repeat a run."""
+
+    run: str
+    example: str
+    preset: str
+    status: str = "running"
+    engine: str = ""
+    command: str = ""
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> value, source
+    extra: list[str] = field(default_factory=list)
+    environment: dict[str, Any] = field(default_factory=dict)  # image or interpreter, with versions
+    mounts: list[dict[str, Any]] = field(default_factory=list)
+    cvl: str = contract.VERSION
+    git: dict[str, Any] = field(default_factory=dict)
+    content_hash: str = ""
+    hardware: dict[str, Any] = field(default_factory=dict)
+    device: str = ""
+    data: str = ""
+    split_sizes: dict[str, int] = field(default_factory=dict)
+    started: str = ""
+    ended: str = ""
+    seconds: float | None = None
+    exit_code: int | None = None  # the job's own
+    resumes: list[str] = field(default_factory=list)  # when the run was gone on with
+    verdict: str = ""  # pass, fail or not judged
+    health_only: bool = False
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+    rating: str = ""
+    images_per_s: float | None = None
+    peak_memory_gb: float | None = None
+    notes: list[str] = field(default_factory=list)
+    pid: int = 0
+
+
+def now() -> str:
+    """The present in ISO 8601, UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def new_name(preset: str) -> str:
+    """`<preset>-YYYYmmdd-HHMMSS-<4 hex>`, local time."""
+    return f"{preset}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def check_name(name: str) -> str:
+    """`name` itself, fit for a folder and a container label."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == LATEST:
+        raise UsageError(f"--name {name!r}: a run's name has letters, digits, `.`, `_` and `-` only")
+    return name
+
+
+def save(folder: Path, record: Record) -> None:
+    """Writes run.json whole or not at all; JobError where the disk is full or the folder gone."""
+    temporary = folder / f".{contract.RECORD}.{os.getpid()}"
+    try:
+        temporary.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, folder / contract.RECORD)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise JobError(
+            f"cannot write {folder / contract.RECORD}: {error.strerror}",
+            hint="what the run wrote before is kept; make room, or --output DIR puts runs elsewhere",
+        ) from None
+
+
+def load(folder: Path) -> Record:
+    """The record of the run in `folder`; a run whose process is gone without a word is `lost`."""
+    path = folder / contract.RECORD
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        known = {f.name for f in fields(Record)}
+        record = Record(**{key: value for key, value in raw.items() if key in known})
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="`cvl runs list` shows the runs there are") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: not a run record ({error})") from None
+    if record.status == "running" and not machine.process_runs(record.pid):
+        record.status = "lost"
+    return record
+
+
+def within(output: Path) -> Iterator[tuple[Path, Record | str]]:
+    """Each run folder in `output`, oldest first, with its record, or with what is wrong with it."""
+    for path in sorted(output.glob(f"*/{contract.RECORD}"), key=lambda p: p.stat().st_mtime):
+        if path.parent.is_symlink():
+            continue
+        try:
+            yield path.parent, load(path.parent)
+        except UsageError as error:
+            yield path.parent, error.message
+
+
+def point_latest(output: Path, run: str) -> None:
+    """Points `outputs/latest` at `run`, in one step."""
+    temporary = output / f".{LATEST}.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(run)
+    os.replace(temporary, output / LATEST)
+
+
+def find(word: str, outputs: list[Path]) -> Path:
+    """The run folder that `word` means: a path, or a name (or unique beginning) in one of `outputs`."""
+    path = Path(word)
+    if path.is_dir():
+        return path.resolve()
+    exact = [output / word for output in outputs if (output / word).is_dir()]
+    begins = [p for output in outputs for p in output.glob(f"{word}*") if p.is_dir() and p.name != LATEST]
+    found = {p.resolve() for p in exact or begins}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        names = ", ".join(sorted(p.name for p in found))
+        raise UsageError(f"{word!r} fits several runs: {names}", hint="write more of the name, or the folder's path")
+    raise UsageError(f"there is no run {word!r}", hint="`cvl runs list` shows the runs there are")

@@ -1,0 +1,101 @@
+"""What the user set, from everywhere one may set something, checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cvl import contract, params
+from cvl.errors import UsageError
+from cvl.manifest import Example, Preset
+from cvl.params import Parameter, Setting
+
+OWN = ("default", "device", "preset")  # sources of values that the example itself chose
+
+
+@dataclass(frozen=True)
+class Given:
+    """The command line's part of the settings."""
+
+    config: Path | None = None
+    assignments: tuple[str, ...] = ()  # -e KEY=VALUE
+    arguments: tuple[str, ...] = ()  # after `--`
+    data: Path | None = None
+    resume: Path | None = None
+    earlier: Mapping[str, object] = field(default_factory=dict)  # parameters of the run that is gone on with
+
+
+def gather(
+    example: Example, preset: Preset, given: Given, environ: Mapping[str, str]
+) -> tuple[dict[str, Setting], tuple[str, ...]]:
+    """Every parameter with its value and source, and the words that go to the example verbatim."""
+    declared = example.parameters
+    flags, extra = params.from_arguments(declared, given.arguments)
+    for option, name, path in (("--data", contract.DATA_DIR, given.data), ("--resume", contract.RESUME, given.resume)):
+        if path is not None and name not in declared:
+            raise UsageError(f"{example.name} takes no {option}", hint=f"see `cvl info {example.name}`")
+        if path is not None:
+            flags[name] = str(path)
+    config = params.read_config(given.config) if given.config else {}
+    dotenv = params.read_dotenv(example.folder / ".env")
+    layers: list[tuple[str, Mapping[str, object]]] = [
+        ("preset", params.collect(declared, preset.env, source="preset")),
+        ("earlier run", given.earlier),
+        ("config", params.collect(declared, config, source="config")),
+        (".env", params.collect(declared, dotenv, source=".env", strict=False)),
+        ("environment", params.from_environment(declared, environ)),
+        ("-e", params.collect(declared, _assignments(given.assignments), source="-e")),
+        ("flag", flags),
+    ]
+    return params.resolve(declared, layers), tuple(extra)
+
+
+def locate(example: Example, settings: Mapping[str, Setting], cwd: Path) -> dict[str, Setting]:
+    """`settings` with the user's paths made absolute; UsageError where one does not exist."""
+    return {name: _located(example.parameters[name], setting, cwd) for name, setting in settings.items()}
+
+
+def _located(parameter: Parameter, setting: Setting, cwd: Path) -> Setting:
+    if setting.source in OWN or not parameter.is_path(setting.value):
+        return setting
+    path = (cwd / str(setting.value)).absolute()
+    if parameter.name != contract.OUTPUT_DIR and not path.exists():
+        words = f"a path, or one of: {', '.join(parameter.words)}" if parameter.words else "a path that exists"
+        raise UsageError(f"{parameter.name}: {setting.value} does not exist", hint=f"{parameter.name} takes {words}")
+    return Setting(str(path), setting.source)
+
+
+def nominal(example: Example, preset: Preset, device: str) -> dict[str, Setting]:
+    """The parameters of a preset that nobody changed, on `device` (cpu or cuda)."""
+    by_device = {
+        name: parameter.device_defaults[device]
+        for name, parameter in example.parameters.items()
+        if device in parameter.device_defaults
+    }
+    own = params.collect(example.parameters, preset.env, source="preset")
+    return params.resolve(example.parameters, [("device", by_device), ("preset", own)])
+
+
+def changed(example: Example, preset: Preset, settings: Mapping[str, Setting], device: str) -> dict[str, str]:
+    """Parameters that affect the result and left the preset's own values: name -> what changed, in words."""
+    found = {}
+    for name, usual in nominal(example, preset, device).items():
+        setting = settings.get(name, usual)
+        free = name in (contract.OUTPUT_DIR, contract.RESUME) or not example.parameters[name].affects_result
+        if free or setting.source in OWN or setting.value == usual.value:
+            continue
+        found[name] = f"{name} is {setting.value}, not {'unset' if usual.value is None else usual.value}"
+    return found
+
+
+def _assignments(words: Sequence[str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"-e {word}: expected KEY=VALUE", hint="for example -e BATCH_SIZE=2")
+        if found.get(name, value) != value:
+            raise UsageError(f"{name} is given twice with different values (-e)")
+        found[name] = value
+    return found

@@ -1,0 +1,116 @@
+"""A run of the catalogue judged by its manifest, from what its folder and record say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cvl import catalogue, contract, judge, manifest, runs, settings
+from cvl.errors import CvlError
+from cvl.judge import Judgement
+from cvl.manifest import Example, Preset
+from cvl.params import Setting
+from cvl.rules import Context, Verification
+from cvl.runs import Record
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What the job says of itself in config.yaml."""
+
+    effective: Mapping[str, Any] = field(default_factory=dict)
+    device: str = ""
+    splits: Mapping[str, int] = field(default_factory=dict)
+
+
+def of_run(example: Example, preset: Preset, record: Record, folder: Path, *, strict: bool = False) -> Judgement:
+    """Judges the run in `folder` by the rules that `example` has now."""
+    asked = {n: Setting(entry.get("asked", entry["value"]), entry["source"]) for n, entry in record.parameters.items()}
+    job = job_facts(folder)
+    device = job.device or "cpu"
+    changed = settings.changed(example, preset, asked, device)
+    context = Context(
+        folder=folder,
+        parameters={name: setting.value for name, setting in asked.items()} | dict(job.effective),
+        device=device,
+        preset_own_epochs="NUM_EPOCHS" not in changed,
+        changed=changed,
+    )
+    return judge.judge(example.verification, preset.name, context, task=next(iter(example.tasks), ""), strict=strict)
+
+
+def of_folder(folder: Path, *, task: str = "", strict: bool = False) -> Judgement:
+    """Judges any folder of logs: by its manifest where it is a run of the catalogue, else by the health rules."""
+    if (folder / contract.RECORD).is_file():
+        record = runs.load(folder)
+        example = _example_of(record, folder)
+        if example is not None and record.preset in example.presets:
+            return of_run(example, example.presets[record.preset], record, folder, strict=strict)
+    return judge.judge(Verification(), "", Context(folder), task=task, strict=strict)
+
+
+def keep(record: Record, judgement: Judgement, folder: Path) -> None:
+    """Puts the verdicts, and what the job says of itself, into the record."""
+    job = job_facts(folder)
+    record.verdict = judgement.outcome.word
+    record.health_only = judgement.outcome.health_only
+    record.verdicts = [verdict.to_json() for verdict in judgement.verdicts]
+    record.rating = judgement.rating
+    record.device, record.split_sizes = job.device, dict(job.splits)
+    for name, value in job.effective.items():
+        entry = record.parameters.get(name)
+        if entry is None or entry["value"] == value or _is_mounted(value):
+            continue
+        if entry["source"] == "default":
+            entry["source"] = "device"
+        else:
+            entry["asked"] = entry["value"]
+        entry["value"] = value
+    record.images_per_s = _last(judgement, "perf/images_per_s")
+    record.peak_memory_gb = _last(judgement, "perf/vram_gb") or _last(judgement, "perf/ram_gb")
+
+
+def job_facts(folder: Path) -> JobFacts:
+    """From config.yaml; empty where the job did not get that far."""
+    try:
+        raw = yaml.safe_load((folder / contract.CONFIG).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return JobFacts()
+    if not isinstance(raw, dict):
+        return JobFacts()
+    job = raw.pop("x-job", None) or {}
+    return JobFacts(raw, str(job.get("device", "")), job.get("splits", {}))
+
+
+def _is_mounted(value: object) -> bool:
+    """Whether `value` is a path as the job sees it; the record keeps the host's."""
+    return str(value).startswith("/")
+
+
+def _example_of(record: Record, folder: Path) -> Example | None:
+    """The example that the run is of: the one it lies in, else the catalogue's."""
+    for found in _places(record, folder):
+        try:
+            example = manifest.load(found / contract.MANIFEST)
+        except CvlError:
+            continue
+        if example.name == record.example:
+            return example
+    return None
+
+
+def _places(record: Record, folder: Path) -> Iterator[Path]:
+    yield folder.parent.parent
+    with suppress(CvlError):
+        yield catalogue.root() / record.example
+
+
+def _last(judgement: Judgement, name: str) -> float | None:
+    """The last value that the job logged under `name`."""
+    found = (series[name].final for series in judgement.seen.values() if name in series)
+    return next(found, None)

@@ -1,0 +1,78 @@
+"""The model that a preset works with: found, loaded without running what may hide in it, matched with the data."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from library import YOLO
+
+from cvl.errors import DataError, UsageError
+from cvl.kit.run import say
+from cvl.params import Setting
+
+BEST = Path("checkpoints") / "best_model.pt"
+OUTPUTS = Path(__file__).parent / "outputs"
+
+
+def find(wanted: str | None, output_dir: str | None) -> Path:
+    """CHECKPOINT (a .pt file or a run folder); unset: the best model that was trained last."""
+    if wanted:
+        file = Path(wanted) / BEST if Path(wanted).is_dir() else Path(wanted)
+        if not file.is_file():
+            raise UsageError(f"CHECKPOINT {file}: there is no such file", hint="a .pt file, or the folder of a run")
+    else:
+        file = _trained_last(output_dir)
+    file = file.resolve()
+    say(f"checkpoint: {file}")
+    return file
+
+
+def load(file: Path) -> YOLO:
+    """The detector in `file`. The library reconstructs its own classes only (see library.py)."""
+    hint = "a .pt file that this example trained, such as checkpoints/best_model.pt of a run"
+    if file.suffix != ".pt" or not zipfile.is_zipfile(file):
+        raise UsageError(f"CHECKPOINT {file}: is no PyTorch checkpoint", hint=hint)
+    try:
+        model = YOLO(str(file))
+    except Exception as error:  # the library raises whatever the content of the file leads it to
+        raise UsageError(f"CHECKPOINT {file}: is no YOLO checkpoint ({type(error).__name__})", hint=hint) from error
+    if model.task != "detect":
+        raise UsageError(f"CHECKPOINT {file}: a model for {model.task}, not for detection", hint=hint)
+    return model
+
+
+def image_size(model: YOLO, setting: Setting) -> int:
+    """IMAGE_SIZE where somebody chose it, else the size that `model` was trained with."""
+    trained = int(model.overrides.get("imgsz", setting.value))
+    if setting.source in ("default", "device"):
+        return trained
+    if setting.value != trained:
+        say(f"IMAGE_SIZE={setting.value}, the model was trained with {trained}")
+    return int(setting.value)
+
+
+def fit(model: YOLO, classes: Sequence[str]) -> None:
+    """Refuses data whose classes are others than those of `model`, or in another order."""
+    known = list(model.names.values())
+    if known != list(classes):
+        raise DataError(
+            f"the model finds {', '.join(known)}; the data has {', '.join(classes)}",
+            hint="CHECKPOINT must have been trained on the classes of DATA_DIR, in the same order",
+        )
+
+
+def name(model: YOLO) -> str:
+    """The architecture, such as yolov8n."""
+    return Path(model.model.yaml["yaml_file"]).stem
+
+
+def _trained_last(output_dir: str | None) -> Path:
+    """That of the run in OUTPUT_DIR itself, else of the runs beside it, else of those in outputs/."""
+    own = Path(output_dir) if output_dir else None
+    for runs in ([own] if own else [], own.parent.glob("*") if own else [], OUTPUTS.glob("*")):
+        ours = [run / BEST for run in runs if (run / BEST).is_file() and (run / "native" / "args.yaml").is_file()]
+        if ours:
+            return max(ours, key=lambda file: file.stat().st_mtime)
+    raise UsageError("there is no trained model yet", hint="train first: cvl run yolo-ui-detection smoke")

@@ -1,0 +1,81 @@
+"""The data set: where it comes from, whether it is sound, what is in it, and how it looks.
+
+    cvl run yolo-ui-detection data                        the shipped sample
+    cvl run yolo-ui-detection data --data my-screens      own screenshots, YOLO or COCO labels
+
+Ends with 2 where there are more faults than MAX_BAD. `capture` makes a data set from web pages.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+
+import sheets
+from dataset import SAMPLE
+
+from cvl import params as parameters
+from cvl.formats import boxes
+from cvl.formats.boxes import BoxDataset, Picture
+from cvl.kit import run, samples
+from cvl.kit.runlog import write_config, write_json
+
+
+def main() -> None:
+    params = parameters.load(__file__)
+    root = Path(params.DATA_DIR) if params.DATA_DIR else samples.folder(SAMPLE)
+    data = boxes.read(root)
+    folder = run.folder(__file__, params.OUTPUT_DIR)
+    write_config(folder, params.settings, effective={})
+    print("\n".join(origin(root)))
+    for note in data.notes:
+        print(f"note: {note}")
+
+    report = boxes.stats(data) | {"folder": str(root), "problems": [str(problem) for problem in data.problems]}
+    write_json(folder / "data.json", report)
+    for split, screens in data.splits.items():
+        if screens:
+            print(f"\n{table(data, split)}")
+            draw(data, split, params.NUM_SAMPLES, folder / "visualizations" / f"{split}.png")
+    run.say(f"contact sheets: {folder / 'visualizations'}; {folder / 'data.json'}")
+    boxes.check(data, params.MAX_BAD)
+    print(f"\n{len(data.problems)} faults, MAX_BAD={params.MAX_BAD}: fit for training")
+
+
+def origin(root: Path) -> list[str]:
+    """The folder, and the web pages that its pictures were taken of."""
+    lines = [f"{root}{' (shipped with cvl)' if root.is_relative_to(samples.ROOT) else ''}"]
+    record = root / "captured.json"
+    if record.is_file():
+        sites = json.loads(record.read_text(encoding="utf-8"))["sites"]
+        lines += [f"  screenshots of {s['name']} {s['version']} ({s['license'] or 'no licence named'})" for s in sites]
+    return lines
+
+
+def table(data: BoxDataset, split: str) -> str:
+    """Boxes of each class, on how many pictures, and how large (square root of the area, px)."""
+    screens = data.splits[split]
+    lines = [f"{split}: {len(screens)} pictures, {sum(not s.boxes for s in screens)} without a box"]
+    lines.append(f"{'class':<16}{'boxes':>7}{'pictures':>10}{'min px':>8}{'median':>8}{'max':>8}")
+    for label, name in enumerate(data.classes):
+        sides = sorted(((b.x1 - b.x0) * (b.y1 - b.y0)) ** 0.5 for s in screens for b in s.boxes if b.label == label)
+        pictures = sum(any(box.label == label for box in screen.boxes) for screen in screens)
+        size = f"{sides[0]:8.0f}{median(sides):8.0f}{sides[-1]:8.0f}" if sides else f"{'–':>8}" * 3
+        lines.append(f"{name:<16}{len(sides):>7}{pictures:>10}{size}")
+    return "\n".join(lines)
+
+
+def draw(data: BoxDataset, split: str, count: int, file: Path) -> None:
+    """A contact sheet of `count` pictures, spread over the split."""
+    screens = data.splits[split]
+    chosen = [screens[i * len(screens) // min(count, len(screens))] for i in range(min(count, len(screens)))]
+    sheets.write([_cell(screen) for screen in chosen], data.classes, f"{split}: {len(screens)} pictures", file)
+
+
+def _cell(screen: Picture) -> sheets.Cell:
+    return sheets.cell(sheets.upright(screen.path), screen.boxes, screen.path.name)
+
+
+if __name__ == "__main__":
+    run.main(main)

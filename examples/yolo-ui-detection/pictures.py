@@ -1,0 +1,90 @@
+"""Predictions as boxes, the screens with the most mistakes first, and the curves of the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dataset import View
+from library import YOLO
+from PIL import Image, ImageOps
+
+from cvl.formats.boxes import Box, Picture
+from cvl.kit import drawing
+from cvl.kit.drawing import Comparison, Found
+
+CONFIDENCE = 0.25
+
+
+def find(model: YOLO, files: Sequence[Path], *, image_size: int, confidence: float = CONFIDENCE) -> list[list[Found]]:
+    """What `model` finds on each file, in pixels of the picture, most certain first."""
+    return [boxes_of(model.predict(str(f), imgsz=image_size, conf=confidence, verbose=False)) for f in files]
+
+
+def boxes_of(results: Any) -> list[Found]:
+    """What the library's predict() found on one picture."""
+    (result,) = results
+    rows = zip(result.boxes.xyxy.tolist(), result.boxes.cls.tolist(), result.boxes.conf.tolist(), strict=True)
+    return [Found(Box(int(label), *corners), score) for corners, label, score in rows]
+
+
+def worst_first(weights: Path, view: View, split: str, folder: Path, *, image_size: int, count: int = 8) -> None:
+    """Truth beside predictions for the `count` screens with the lowest F1."""
+    screens = view.data.splits[split]
+    found = find(YOLO(weights), view.links[split], image_size=image_size)
+    compared = [drawing.compare(screen.boxes, boxes) for screen, boxes in zip(screens, found, strict=True)]
+    draw_worst(screens, compared, view.data.classes, folder, prefix=split, count=count)
+
+
+def draw_worst(
+    screens: Sequence[Picture],
+    compared: Sequence[Comparison],
+    classes: Sequence[str],
+    folder: Path,
+    *,
+    prefix: str,
+    count: int,
+) -> None:
+    """The `count` screens with the lowest F1: <prefix>_01_<name>.png is the worst."""
+    order = sorted(range(len(screens)), key=lambda i: compared[i].f1)
+    for rank, i in enumerate(order[:count], 1):
+        image = _side_by_side(screens[i].path, compared[i], classes)
+        save(image, folder / f"{prefix}_{rank:02d}_{screens[i].path.stem}.png")
+
+
+def save(image: Image.Image, file: Path) -> None:
+    """PNG under a temporary name, then moved."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}")
+    image.save(temporary, format="png")
+    os.replace(temporary, file)
+
+
+def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:
+    """Losses, mAP and learning rate over the epochs."""
+    rows = list(rows)
+    epochs: dict[int, list[float]] = {}
+    for row in rows:
+        if "train/loss" in row:
+            epochs.setdefault(row["epoch"], []).append(row["train/loss"])
+    train = [(epoch, sum(losses) / len(losses)) for epoch, losses in epochs.items()]
+    lines = {name: [(row["epoch"], row[name]) for row in rows if name in row] for name in _SHOWN}
+    drawing.curves(
+        {
+            "Loss": {"train": train, "val": lines["val/loss"]},
+            "mAP on val": {"mAP50": lines["val/map50"], "mAP": lines["val/map"]},
+            "Precision and recall on val": {"precision": lines["val/precision"], "recall": lines["val/recall"]},
+        },
+        file,
+    )
+
+
+_SHOWN = ("val/loss", "val/map", "val/map50", "val/precision", "val/recall")
+
+
+def _side_by_side(file: Path, comparison: Comparison, names: Sequence[str]) -> Image.Image:
+    with Image.open(file) as image:
+        upright = ImageOps.exif_transpose(image)
+        return drawing.side_by_side(upright, comparison, names, title=file.name)

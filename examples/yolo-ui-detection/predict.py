@@ -1,0 +1,122 @@
+"""Find UI elements on pictures: boxes as JSON, and the pictures with the boxes drawn on them.
+
+    cvl run yolo-ui-detection predict                                   the sample's test screens
+    SOURCE=login.png cvl run yolo-ui-detection predict                  a picture, or a folder of pictures
+
+Boxes are in pixels of the picture as it is displayed. A file that cannot be read is named and left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import checkpoint
+import pictures
+import sheets
+from dataset import SAMPLE
+from library import YOLO, quiet
+from PIL import Image
+
+from cvl import params as parameters
+from cvl.errors import DataError
+from cvl.formats import boxes
+from cvl.formats.pictures import SUFFIXES, listing
+from cvl.kit import drawing, run, samples
+from cvl.kit.drawing import Found
+from cvl.kit.runlog import write_config, write_json
+
+
+def main() -> None:
+    device = run.device()
+    params = parameters.load(__file__, device=device)
+    quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
+    files = sources(params.SOURCE)
+    file = checkpoint.find(params.CHECKPOINT, params.OUTPUT_DIR)
+    model = checkpoint.load(file)
+    size = checkpoint.image_size(model, params.settings["IMAGE_SIZE"])
+    folder = run.folder(__file__, params.OUTPUT_DIR)
+    if not (folder / "metrics.jsonl").exists():  # OUTPUT_DIR may be the run that trained the model
+        write_config(folder, params.settings, effective={"CHECKPOINT": str(file), "IMAGE_SIZE": size})
+
+    options = {"imgsz": size, "conf": params.CONFIDENCE, "iou": params.IOU, "max_det": params.MAX_DETECTIONS}
+    classes = list(model.names.values())
+    entries: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
+    times: list[float] = []
+    for path in files:
+        try:
+            image = sheets.upright(path)
+        except Exception as error:  # Pillow raises whatever its decoders raise
+            skipped.append({"file": str(path), "reason": f"not a readable picture ({type(error).__name__})"})
+            run.say(f"left out: {path}: {skipped[-1]['reason']}")
+            continue
+        if not times:  # the first picture also pays for setting up
+            detect(model, image, options)
+        began = time.perf_counter()
+        found = detect(model, image, options)
+        times.append(1000 * (time.perf_counter() - began))
+        entries.append(entry(path, image, found, classes, f"visualizations/{len(times):04d}_{path.stem}.png"))
+        pictures.save(draw(image, found, classes), folder / entries[-1]["drawn"])
+        print(line(path.name, found, classes))
+    if not entries:
+        raise DataError(f"SOURCE: none of {len(files)} file(s) could be read as a picture", hint="PNG, JPEG or WebP")
+
+    milliseconds = round(median(times), 1)
+    used = {"image_size": size, "confidence": params.CONFIDENCE, "iou": params.IOU, "device": device}
+    about = {"model": checkpoint.name(model), "checkpoint": str(file), "classes": classes, **used}
+    summary = {**about, "latency_ms_median": milliseconds, "images": entries, "skipped": skipped}
+    write_json(folder / "predictions.json", summary)
+    total = sum(len(item["boxes"]) for item in entries)
+    print(f"{total} boxes on {len(entries)} pictures, {len(skipped)} left out, median {milliseconds} ms a picture")
+    run.say(f"the time is for scaling, network and NMS on this {device}; {folder / 'predictions.json'}")
+
+
+def sources(wanted: str | None) -> list[Path]:
+    """The pictures that SOURCE names; unset: the test screens of the shipped sample."""
+    if wanted is None:
+        splits = boxes.read(samples.folder(SAMPLE)).splits
+        return [picture.path for picture in splits.get("test") or splits["val"]]
+    path = Path(wanted)
+    if not path.exists():
+        raise DataError(f"SOURCE {path}: there is no such file or folder", hint="a picture, or a folder of pictures")
+    found = listing(path) if path.is_dir() else [path]
+    if not found:
+        raise DataError(f"SOURCE {path}: no picture in it or below", hint=f"known are {', '.join(sorted(SUFFIXES))}")
+    return found
+
+
+def detect(model: YOLO, image: Image.Image, options: dict[str, Any]) -> list[Found]:
+    return pictures.boxes_of(model.predict(image, verbose=False, **options))
+
+
+def entry(path: Path, image: Image.Image, found: Iterable[Found], classes: Sequence[str], drawn: str) -> dict[str, Any]:
+    """What predictions.json says about one picture; `box` is x0, y0, x1, y1."""
+    rows = [
+        {
+            "class": classes[item.box.label],
+            "score": round(item.score, 4),
+            "box": [round(side, 1) for side in (item.box.x0, item.box.y0, item.box.x1, item.box.y1)],
+        }
+        for item in found
+    ]
+    return {"file": str(path), "width": image.width, "height": image.height, "boxes": rows, "drawn": drawn}
+
+
+def draw(image: Image.Image, found: Iterable[Found], classes: Sequence[str]) -> Image.Image:
+    marks = [(f.box, f"{classes[f.box.label]} {f.score:.2f}", sheets.colour(f.box.label)) for f in found]
+    return drawing.mark(image, marks)
+
+
+def line(name: str, found: Sequence[Found], classes: Sequence[str]) -> str:
+    counts = Counter(classes[item.box.label] for item in found)
+    text = ", ".join(f"{number} {label}" for label, number in counts.most_common())
+    return f"{name}: {text or 'nothing found'}"
+
+
+if __name__ == "__main__":
+    run.main(main)

@@ -1,0 +1,98 @@
+"""`cvl run … --data DIR` with data that cannot be trained on: refused before anything starts, nothing written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def sound(folder: Path) -> Path:
+    """A small YOLO data set with nothing wrong in it."""
+    for split in ("train", "val"):
+        (folder / "images" / split).mkdir(parents=True)
+        (folder / "labels" / split).mkdir(parents=True)
+        for number in range(2):
+            colour = (40 * number, 90 if split == "val" else 10, 200)
+            Image.new("RGB", (64, 48), colour).save(folder / "images" / split / f"{number}.png")
+            (folder / "labels" / split / f"{number}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
+    (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [button]\n")
+    return folder
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def without_labels(folder: Path) -> None:
+    shutil.rmtree(folder / "labels")
+
+
+def unreadable(folder: Path) -> None:
+    (folder / "images" / "train" / "1.png").write_bytes(b"not a picture")
+
+
+def class_out_of_range(folder: Path) -> None:
+    (folder / "labels" / "train" / "1.txt").write_text("3 0.5 0.5 0.4 0.4\n")
+
+
+def box_outside(folder: Path) -> None:
+    (folder / "labels" / "val" / "0.txt").write_text("0 0.9 0.5 0.4 0.4\n")
+
+
+def torn_line(folder: Path) -> None:
+    (folder / "labels" / "val" / "0.txt").write_text("0 0.9 0.5\n")
+
+
+def shared_picture(folder: Path) -> None:
+    shutil.copy(folder / "images" / "train" / "0.png", folder / "images" / "val" / "0.png")
+
+
+def run(data: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    words = ["run", "yolo-ui-detection", "train", "--data", str(data), "--engine", "local"]
+    command = [sys.executable, "-m", "cvl", *words, "--dry-run", "--output", str(tmp_path / "out")]
+    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ}, capture_output=True, text=True, timeout=60)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (shutil.rmtree, "does not exist"),
+        (empty, "data"),
+        (without_labels, "label"),
+        (unreadable, "1.png"),
+        (class_out_of_range, "1.txt"),
+        (box_outside, "0.txt"),
+        (torn_line, "0.txt"),
+        (shared_picture, "0.png"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_bad_data_is_refused_by_name(tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:
+    data = sound(tmp_path / "data")
+    spoil(data)
+    before = contents(data)
+    done = run(data, tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr and "hint:" in done.stderr and "Traceback" not in done.stderr
+    assert contents(data) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_sound_data_is_taken(tmp_path: Path) -> None:
+    done = run(sound(tmp_path / "data"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"DATA_DIR={tmp_path / 'data'}" in done.stdout

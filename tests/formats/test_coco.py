@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cvl.errors import DataError
+from cvl.formats import boxes, coco, yolo
+from tests.formats import folders
+
+
+@pytest.mark.parametrize(
+    ("sheet", "pictures", "splits"),
+    [
+        ("annotations/instances_{split}.json", "images/{split}", ("train", "val")),
+        ("annotations/instances_{split}2017.json", "{split}2017", ("train", "val")),
+        ("annotations/instances_{split}.json", "images", ("train", "val")),
+        ("{split}/_annotations.coco.json", "{split}", ("train", "valid")),
+        ("{split}.json", "images", ("train", "val")),
+    ],
+)
+def test_layouts(tmp_path: Path, sheet: str, pictures: str, splits: tuple[str, ...]) -> None:
+    dataset = boxes.read(folders.coco(tmp_path, sheet=sheet, pictures=pictures, splits=splits))
+    assert dataset.format == "coco" and not dataset.problems
+    assert dataset.classes == ("button", "link")
+    assert {s: len(p) for s, p in dataset.splits.items()} == {"train": 2, "val": 2}
+    for items in dataset.splits.values():
+        assert [item.boxes for item in items] == [(boxes.Box(1, 40, 15, 60, 35),)] * 2
+
+
+def test_single_file_is_split_the_same_way_each_time(tmp_path: Path) -> None:
+    names = [folders.picture(tmp_path / "images" / f"{i}.png", i).name for i in range(10)]
+    folders.text(tmp_path / "labels.json", json.dumps(folders.coco_sheet(names)))
+    first = boxes.read(tmp_path)
+    assert {s: len(p) for s, p in first.splits.items()} == {"train": 8, "val": 2}
+    assert first.splits == boxes.read(tmp_path).splits
+
+
+def test_parent_category_of_roboflow_is_left_out(tmp_path: Path) -> None:
+    categories = [
+        {"id": 0, "name": "screens", "supercategory": "none"},
+        {"id": 3, "name": "button", "supercategory": "screens"},
+        {"id": 7, "name": "link", "supercategory": "screens"},
+    ]
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images", categories=categories)
+    assert boxes.read(root).classes == ("button", "link")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bbox": [90, 15, 20, 20]}, "outside the picture"),
+        ({"bbox": [40, 15, 0, 20]}, "without area"),
+        ({"bbox": [40, 15, 20]}, "must be"),
+        ({"bbox": None}, "must be"),
+        ({"category_id": 99}, "category 99"),
+        ({"image_id": 99}, "image 99"),
+    ],
+)
+def test_bad_annotations(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    raw["annotations"].append({"id": 77, "image_id": 10, "category_id": 7, "bbox": [1, 1, 5, 5], **change})
+    folders.text(root / "train.json", json.dumps(raw))
+    (problem,) = boxes.read(root).problems
+    assert "train.json: annotation 77" in problem.file and message in problem.message
+
+
+def test_missing_picture(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    (root / "images/val1.png").unlink()
+    (problem,) = boxes.read(root).problems
+    assert "val1.png" in problem.file and "no such picture" in problem.message
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"images": [], "annotations": []}', '{"images": [{}], "annotations": [], "categories": []}']
+)
+def test_broken_file(tmp_path: Path, content: str) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    folders.text(root / "train.json", content)
+    with pytest.raises(DataError, match=r"train\.json"):
+        boxes.read(root)
+
+
+def test_crowds_are_left_out_and_said(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    raw["annotations"][0]["iscrowd"] = 1
+    folders.text(root / "train.json", json.dumps(raw))
+    dataset = boxes.read(root)
+    assert sum(len(p.boxes) for p in dataset.splits["train"]) == 1
+    assert any("crowd" in note for note in dataset.notes)
+
+
+def test_roundtrip_between_the_forms(tmp_path: Path) -> None:
+    shapes = ((0, 0.137, 1.25, 99.913, 49.5), (1, 7, 9, 8.5, 10.25), (1, 0, 0, 100, 50))
+    items = tuple(
+        boxes.Picture(folders.picture(tmp_path / f"source/{i}.png", i), 100, 50, tuple(boxes.Box(*s) for s in shapes))
+        for i in range(4)
+    )
+    start = boxes.BoxDataset(("button", "link"), {"train": items[:2], "val": items[2:3], "test": items[3:]})
+    yolo.write(start, tmp_path / "yolo")
+    coco.write(yolo.read(tmp_path / "yolo"), tmp_path / "coco")
+    yolo.write(coco.read(tmp_path / "coco"), tmp_path / "again")
+    end = boxes.read(tmp_path / "again")
+    assert end.classes == start.classes and not end.problems
+    for split, pictures in start.splits.items():
+        for before, after in zip(pictures, end.splits[split], strict=True):
+            assert before.path.name == after.path.name
+            for a, b in zip(before.boxes, after.boxes, strict=True):
+                assert (b.label, b.x0, b.y0, b.x1, b.y1) == pytest.approx((a.label, a.x0, a.y0, a.x1, a.y1), abs=1e-3)
+
+
+def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    items = tuple(
+        boxes.Picture(folders.picture(tmp_path / f"{i}/same.png", i), 100, 50, (boxes.Box(0, 1, 1, 9, 9),))
+        for i in (1, 2)
+    )
+    coco.write(boxes.BoxDataset(("a",), {"train": items, "val": ()}), tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out/images/train").iterdir()) == ["same-2.png", "same.png"]

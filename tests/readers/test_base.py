@@ -1,0 +1,86 @@
+"""Series: sorted, one point a step, the later one."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cvl import readers
+from cvl.readers.base import Collector, number, whole
+
+FILE = Path("log")
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(-20, 20), st.floats(allow_nan=False))))
+def test_the_later_of_two_points_with_one_step_counts(points: list[tuple[int, float]]) -> None:
+    collector = Collector()
+    for step, value in points:
+        collector.add(FILE, "m", (step, step / 2, value))
+    found = collector.reading().series
+    wanted = sorted(dict(points).items())
+    if not points:
+        assert found == {}
+    else:
+        assert list(zip(found["m"].step, found["m"].value, strict=True)) == wanted
+        assert list(found["m"].epoch) == [step / 2 for step, _ in wanted]
+
+
+def test_equal_problems_become_one() -> None:
+    collector = Collector()
+    for line in (3, 4, 9):
+        collector.skip(FILE, line, "odd")
+    collector.skip(FILE, 5, "even")
+    assert [p.message for p in collector.reading().problems] == ["line 3: odd (and 2 more lines)", "line 5: even"]
+
+
+def test_points_stay_small() -> None:
+    collector = Collector()
+    for step in range(100_000):
+        collector.add(FILE, "m", (step, 1.0, 2.0))
+    series = collector.reading().series["m"]
+    assert sum(len(column) * column.itemsize for column in (series.step, series.epoch, series.value)) == 2_400_000
+
+
+def test_whole_numbers() -> None:
+    good, bad = (1, 5.0, -1, 2**63 - 1), (True, None, "1", 1.5, math.nan, math.inf, 2**63, 10**400)
+    assert list(map(whole, good)) == [1, 5, -1, 2**63 - 1]
+    assert {whole(raw) for raw in bad} == {None}
+
+
+def test_numbers() -> None:
+    spelled = [number(text) for text in ("1", " 2.5 ", "-1e-3")]
+    assert spelled == [1, 2.5, -1e-3]
+    assert all(number(text) is None for text in ("1_0", "NA", "", "x"))
+    assert all(math.isinf(number(text) or 0) for text in ("inf", "-Infinity", "INF"))
+    assert math.isnan(number("NaN") or 0)
+
+
+def test_every_reader_is_what_its_name_says() -> None:
+    names = [readers.load(name).NAME for name in readers.READERS]
+    assert names == list(readers.READERS)
+    assert set(names) >= {"cvl_jsonl", "ultralytics"}
+
+
+def test_native_logs_are_read_and_two_runs_never_become_one(tmp_path: Path) -> None:
+    for i, folder in enumerate(("native/train", "native/train2")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "results.csv").write_text(f"epoch,x\n1,{i}\n{i + 2},5\n", encoding="utf-8")
+    os.utime(tmp_path / "native/train", (1, 1))
+    found = readers.read(tmp_path)
+    assert list(found) == ["ultralytics"]
+    assert list(found["ultralytics"].series["x"].step) == [1, 3]
+    (tmp_path / "results.csv").write_text("epoch,x\n1,9\n", encoding="utf-8")
+    assert list(readers.read(tmp_path)["ultralytics"].series["x"].value) == [9]
+
+
+def test_only_one_reader(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text("epoch,x\n1,9\n", encoding="utf-8")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "x": 2}\n', encoding="utf-8")
+    assert list(readers.read(tmp_path)) == ["cvl_jsonl", "ultralytics"]
+    assert list(readers.read(tmp_path, only="ultralytics")) == ["ultralytics"]
+    assert readers.read(tmp_path / "nothing") == {}

@@ -1,0 +1,171 @@
+"""Rules on single values, and on one metric beside another."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cvl.rules import Context, Status
+from tests.rules.made import HERE, series, verdict
+
+ELSEWHERE = Context(HERE, changed={"BATCH_SIZE": "BATCH_SIZE is 2, not 16"})
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ("at: final, min: 0.3, max: 0.3", Status.PASS),
+        ("min: 0.31", Status.FAIL),
+        ("max: 0.29", Status.FAIL),
+        ("at: best, min: 0.6", Status.PASS),
+        ("at: best, max: 0.59", Status.FAIL),
+        ("at: first, max: 0.1", Status.PASS),
+        ("at: 2, min: 0.6, max: 0.6", Status.PASS),
+        ("at: 7, min: 0", Status.FAIL),
+        ("min: 3e-1", Status.PASS),
+    ],
+)
+def test_range(options: str, status: Status) -> None:
+    assert verdict(f"- range: {{metric: score, {options}}}", val__score=[0.1, 0.6, 0.3]).status is status
+
+
+def test_final_and_best_skip_what_is_not_finite() -> None:
+    values = [0.1, math.inf, 0.6, math.nan]
+    assert verdict("- range: {metric: score, at: final, min: 0.6}", val__score=values).where.step == 3
+    assert verdict("- range: {metric: score, at: best, max: 0.6}", val__score=values).status is Status.PASS
+    assert verdict("- range: {metric: score, min: 0}", val__score=[math.nan]).status is Status.FAIL
+
+
+def test_ties_go_to_the_earliest() -> None:
+    assert verdict("- range: {metric: score, at: best, min: 0}", val__score=[0.1, 0.6, 0.6]).where.step == 2
+    assert verdict("- range: {metric: loss, at: best, min: 0}", train__loss=[2, 1, 1]).where.step == 2
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_nan=True), min_size=1), st.sampled_from(["higher", "lower"]))
+def test_best_is_the_extreme_of_the_finite(values: list[float], better: str) -> None:
+    name, key = ("score", "val__score") if better == "higher" else ("loss", "train__loss")
+    found = verdict(f"- range: {{metric: {name}, at: best, max: 1e308}}", **{key: values})
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        assert found.status is Status.FAIL
+    else:
+        extreme = max(finite) if better == "higher" else min(finite)
+        assert found.where.step == values.index(extreme) + 1
+
+
+def test_a_range_measured_elsewhere_is_not_comparable_but_a_missing_metric_fails() -> None:
+    rule = "- range: {metric: score, min: 0.6}"
+    apart = verdict(rule, val__score=[0.1], context=ELSEWHERE)
+    assert (apart.status, apart.reason, apart.found) == (Status.NOT_COMPARABLE, "BATCH_SIZE is 2, not 16", "0.1")
+    assert verdict(rule, other=[0.1], context=ELSEWHERE).status is Status.FAIL
+    assert (
+        verdict("- trend: {metric: loss, ratio_max: 1}", train__loss=[1] * 6, context=ELSEWHERE).status is Status.PASS
+    )
+
+
+GAP = "- gap: {metrics: [loss, val_loss], diff_max: 0.5}"
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "status"),
+    [
+        ([1, 0.5, 0.1], [1.2, 1.0, 2.0], Status.PASS),
+        ([1, 0.4, 0.1], [1.2, 1.0, 2.0], Status.FAIL),
+        ([3, 3, 3], [1, 1, 1], Status.PASS),
+        ([1, 1], [math.nan, math.nan], Status.FAIL),
+    ],
+)
+def test_gap_at_the_best_epoch_of_the_second(train: list[float], validation: list[float], status: Status) -> None:
+    assert verdict(GAP, train__loss=train, val__loss=validation).status is status
+
+
+def test_gap_takes_the_mean_of_the_epoch() -> None:
+    curve = series("train/loss", [9, 9, 0.2, 0.8], per_epoch=2)
+    found = verdict(GAP, curve, val__loss=[5, 1])
+    assert found.found.startswith("0.5 and 1 ")
+    assert found.metric == "loss, val_loss"
+
+
+@pytest.mark.parametrize(("ratio", "status"), [(2, Status.PASS), (1.9, Status.FAIL)])
+def test_gap_as_a_ratio(ratio: float, status: Status) -> None:
+    rule = f"- gap: {{metrics: [loss, val_loss], ratio_max: {ratio}}}"
+    assert verdict(rule, train__loss=[1], val__loss=[2]).status is status
+
+
+def test_gap_of_scores_is_a_loss_of_score() -> None:
+    rule = "- gap: {metrics: [iou, score], diff_max: 0.1}"
+    assert verdict(rule, val__iou=[0.9], val__score=[0.7]).status is Status.FAIL
+    assert verdict(rule, val__iou=[0.7], val__score=[0.9]).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("options", "base", "status"),
+    [
+        ("", 0.4, Status.PASS),
+        ("", 0.5, Status.FAIL),
+        (", by: 0.1", 0.375, Status.PASS),
+        (", by: 0.2", 0.4, Status.FAIL),
+        (", baseline: untrained", 0.4, Status.FAIL),
+    ],
+)
+def test_above(options: str, base: float, status: Status) -> None:
+    found = verdict(f"- above: {{metric: score{options}}}", val__score=[0.1, 0.5], baseline__score=[base])
+    assert found.status is status
+
+
+def test_a_loss_is_above_its_baseline_when_it_is_lower() -> None:
+    rule = "- above: {metric: val_loss, baseline: chance}"
+    assert verdict(rule, val__loss=[0.5], baseline__chance=[0.7]).status is Status.PASS
+    assert verdict(rule, val__loss=[0.7], baseline__chance=[0.7]).status is Status.FAIL
+
+
+@pytest.mark.parametrize(("share", "status"), [(0, Status.FAIL), (1, Status.FAIL), (0.2, Status.PASS)])
+def test_not_constant(share: float, status: Status) -> None:
+    assert verdict("- not_constant: [plain]", plain=[0.5, share]).status is status
+
+
+def test_not_constant_needs_a_number() -> None:
+    assert verdict("- not_constant: {metric: plain, min: 0.1}", plain=[math.nan]).status is Status.FAIL
+
+
+EACH = "- each: {metric: iou, min: 0.3}"
+
+
+def test_each_names_the_lowest_and_the_absent() -> None:
+    curves = {"val__iou__crack": [0.1, 0.2], "val__iou__tape": [0.9], "val__iou__none": [-1, -1], "val__iou": [0.5]}
+    found = verdict(EACH, **curves)
+    assert (found.status, found.found) == (Status.FAIL, "lowest crack 0.2 of 2")
+    assert found.reason == "absent (no ground truth): none"
+
+
+def test_each_passes_at_its_bound_without_the_mean() -> None:
+    assert verdict(EACH, val__iou__crack=[0.3]).status is Status.PASS
+
+
+def test_each_without_a_group_with_a_value_fails() -> None:
+    assert verdict(EACH, val__iou=[0.5]).status is Status.FAIL
+    assert verdict(EACH, val__iou__crack=[math.nan]).status is Status.FAIL
+
+
+SUM = "- sum: {metric: plain, parts: [part_a, part_b]}"
+
+
+@pytest.mark.parametrize(("total", "status"), [(3.0, Status.PASS), (3.002, Status.PASS), (3.1, Status.FAIL)])
+def test_sum(total: float, status: Status) -> None:
+    assert verdict(SUM, plain=[2, total], a=[1, 1], b=[1, 2]).status is status
+
+
+def test_sum_compares_rows_that_have_all_and_needs_one() -> None:
+    assert verdict(SUM, series("plain", [2, 9], steps=[1, 5]), a=[1, 1], b=[1, 2]).status is Status.PASS
+    assert verdict(SUM, series("plain", [2], steps=[7]), a=[1], b=[1]).status is Status.FAIL
+
+
+def test_a_rule_that_asks_for_the_changed_value_holds_for_it() -> None:
+    run = Context(HERE, parameters={"BATCH_SIZE": 2}, changed=ELSEWHERE.changed)
+    rule = "- range: {metric: score, min: 0.6}\n  when: {BATCH_SIZE: 2}"
+    assert verdict(rule, val__score=[0.7], context=run).status is Status.PASS
+    assert verdict(rule, val__score=[0.1], context=run).status is Status.FAIL
