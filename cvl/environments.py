@@ -79,22 +79,34 @@ def _make(home: Path, requirements: Path | None, setup: Path | None, say: Callab
     """Makes the environment in place; the stamp is written last, so that half an environment is made anew."""
     started = time.monotonic()
     say(f"making the environment {home.name} (once; the packages are downloaded)")
-    shutil.rmtree(home, ignore_errors=True)
     home.parent.mkdir(parents=True, exist_ok=True)
     python = str(home / "bin" / "python")
-    uv = shutil.which("uv")
+    wanted = ["-r", str(requirements)] if requirements else []
+    try:
+        _install(home, wanted, shutil.which("uv"))
+    except EngineError:  # uv reads neither pip's configuration nor its certificates
+        if not shutil.which("uv"):
+            raise
+        say("uv failed, trying pip")
+        _install(home, wanted, None)
+    if setup:
+        _call(["bash", str(setup), python])
+    (home / STAMP).write_text(platform.python_version())
+    say(f"environment ready after {time.monotonic() - started:.0f} s")
+
+
+def _install(home: Path, wanted: list[str], uv: str | None) -> None:
+    """A new environment in `home` with the packages `wanted`, by uv or by pip."""
+    shutil.rmtree(home, ignore_errors=True)
+    python = str(home / "bin" / "python")
     if uv:
         _call([uv, "venv", "--quiet", "--python", sys.executable, "--no-python-downloads", str(home)])
         install = [uv, "pip", "install", "--quiet", "--python", python]
     else:
         _call([sys.executable, "-m", "venv", "--without-pip", str(home)])
         install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-    if requirements:
-        _call([*install, "-r", str(requirements)])
-    if setup:
-        _call(["bash", str(setup), python])
-    (home / STAMP).write_text(platform.python_version())
-    say(f"environment ready after {time.monotonic() - started:.0f} s")
+    if wanted:
+        _call([*install, *wanted])
 
 
 def _call(command: list[str]) -> None:
