@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,12 @@ REAL_ENVIRON = dict(os.environ)
 USES_NETWORK = {"docker", "chromium", "training", "network", "matrix"}
 # Every other CVL_… of the caller would change what cvl does.
 READ_BY_TESTS = {"CVL_REQUIRE", "CVL_CFD_DIR", "CVL_TEST_ML_PYTHON"}
+
+
+def pytest_configure() -> None:
+    """What the caller ignores (`nohup`, a job in the background) every child would ignore: here signals must arrive."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @cache
