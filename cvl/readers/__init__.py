@@ -22,14 +22,23 @@ def load(name: str) -> Reader:
     return cast(Reader, import_module(READERS[name]))
 
 
-def read(folder: Path, only: str | None = None) -> dict[str, Reading]:
-    """What each reader (or `only` that one) finds in `folder` and `native/`; readers that find nothing are left out."""
+def read(folder: Path) -> dict[str, Reading]:
+    """What each reader finds in `folder` and `native/`; readers that find nothing are left out.
+
+    A file belongs to the first reader that knows it. What lies beside our own log says the same and is not read.
+    """
     found: dict[str, Reading] = {}
-    for name in [only] if only else READERS:
+    taken: set[Path] = set()
+    ours = bool(load("cvl_jsonl").find(folder))
+    for name in READERS:
         reader = load(name)
-        paths = next(filter(None, map(reader.find, _places(folder))), [])
-        if paths:
-            found[name] = reader.read(paths)
+        places = [place for place in _places(folder) if name == "cvl_jsonl" or place != folder or not ours]
+        for place in places:
+            paths = [path for path in reader.find(place) if path not in taken]
+            if paths:
+                taken.update(paths)
+                found[name] = reader.read(paths)
+                break
     return found
 
 

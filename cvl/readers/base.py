@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import lt
 from pathlib import Path
 from typing import Protocol
 
@@ -65,6 +67,13 @@ class Points:
         self.epoch.append(epoch)
         self.value.append(value)
 
+    def extend(self, steps: Sequence[int], epochs: Sequence[float], values: Sequence[float]) -> None:
+        follows = not self.step or not steps or steps[0] > self.step[-1]
+        self.rising = self.rising and follows and all(map(lt, steps, islice(steps, 1, None)))
+        self.step.extend(steps)
+        self.epoch.extend(epochs)
+        self.value.extend(values)
+
     def series(self, name: str) -> Series:
         if self.rising:
             return Series(name, self.file, self.step, self.epoch, self.value)
@@ -83,9 +92,18 @@ class Collector:
 
     def add(self, path: Path, name: str, point: tuple[int, float, float]) -> None:
         """A point (step, epoch, value) of metric `name`."""
+        self._of(path, name).add(*point)
+
+    def extend(
+        self, path: Path, name: str, steps: Sequence[int], epochs: Sequence[float], values: Sequence[float]
+    ) -> None:
+        """Many points of metric `name` at once, as columns of one length."""
+        self._of(path, name).extend(steps, epochs, values)
+
+    def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:
             self._points[name] = Points(str(path))
-        self._points[name].add(*point)
+        return self._points[name]
 
     def skip(self, path: Path, line: int, why: str) -> None:
         """`line`, from 1 (0: the whole file), was left out."""

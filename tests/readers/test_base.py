@@ -78,9 +78,23 @@ def test_native_logs_are_read_and_two_runs_never_become_one(tmp_path: Path) -> N
     assert list(readers.read(tmp_path)["ultralytics"].series["x"].value) == [9]
 
 
-def test_only_one_reader(tmp_path: Path) -> None:
-    (tmp_path / "results.csv").write_text("epoch,x\n1,9\n", encoding="utf-8")
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "x": 2}\n', encoding="utf-8")
-    assert list(readers.read(tmp_path)) == ["cvl_jsonl", "ultralytics"]
-    assert list(readers.read(tmp_path, only="ultralytics")) == ["ultralytics"]
+def test_what_lies_beside_our_own_log_is_not_read_again(tmp_path: Path) -> None:
     assert readers.read(tmp_path / "nothing") == {}
+    for name in ("results.csv", "native/results.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"epoch,{name}\n1,9\n", encoding="utf-8")
+    assert list(readers.read(tmp_path)["ultralytics"].series) == ["results.csv"]
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "x": 2}\n', encoding="utf-8")
+    found = readers.read(tmp_path)
+    assert list(found) == ["cvl_jsonl", "ultralytics"]
+    assert list(found["ultralytics"].series) == ["native/results.csv"]
+
+
+def test_columns_and_points_are_one_series() -> None:
+    collector = Collector()
+    collector.extend(FILE, "m", [1, 2], [1.0, 1.0], [5.0, 6.0])
+    collector.add(FILE, "m", (3, 2.0, 7.0))
+    collector.extend(FILE, "m", [3, 4], [2.0, 2.0], [8.0, 9.0])
+    collector.extend(FILE, "m", [], [], [])
+    series = collector.reading().series["m"]
+    assert list(series.step) == [1, 2, 3, 4] and list(series.value) == [5, 6, 8, 9]

@@ -1,40 +1,46 @@
-"""Makes the logs under data/ with the real libraries: `python tests/readers/make_fixtures.py ultralytics`.
+"""Writes data/ultralytics/ with the real library: results.csv of two generations of models (the newer has no dfl_loss).
 
-Needs the library itself, not a GPU; the tests read what this wrote and need neither.
+python tests/readers/makers/ultralytics.py
 """
 
 from __future__ import annotations
 
+import csv
 import random
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-DATA = Path(__file__).parent / "data"
+import _expected
+from PIL import Image, ImageDraw
+from ultralytics import YOLO
+
+DATA = Path(__file__).parents[1] / "data" / "ultralytics"
 
 
-def ultralytics() -> None:
-    """results.csv of two generations of models: the newer one has no dfl_loss."""
-    from ultralytics import YOLO
-
-    target = DATA / "ultralytics"
+def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        description = _draw_boxes(Path(scratch))
+        description = draw_boxes(Path(scratch))
         for name in ("yolov8n", "yolo26n"):
             YOLO(f"{name}.yaml").train(
                 data=str(description), epochs=3, imgsz=64, batch=4, workers=0, device="cpu", seed=0, amp=False,
                 plots=False, project=scratch, name=name,
             )  # fmt: skip
-            (target / name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(Path(scratch) / name / "results.csv", target / name / "results.csv")
+            (DATA / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(scratch) / name / "results.csv", DATA / name / "results.csv")
+            expect(DATA / name)
 
 
-def _draw_boxes(folder: Path) -> Path:
+def expect(case: Path) -> None:
+    """What the csv module finds in it."""
+    with (case / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{name.strip(): float(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+    names = [name for name in rows[0] if name != "epoch"]
+    _expected.write(case, {name: [(int(row["epoch"]), row["epoch"], row[name]) for row in rows] for name in names})
+
+
+def draw_boxes(folder: Path) -> Path:
     """A YOLO data set: one filled rectangle an image."""
-    from PIL import Image, ImageDraw
-
     dice = random.Random(0)
     for part in ("images", "labels"):
         (folder / part).mkdir()
@@ -50,8 +56,5 @@ def _draw_boxes(folder: Path) -> Path:
     return description
 
 
-MAKERS: dict[str, Callable[[], None]] = {"ultralytics": ultralytics}
-
 if __name__ == "__main__":
-    for name in sys.argv[1:] or MAKERS:
-        MAKERS[name]()
+    main()
