@@ -1,0 +1,83 @@
+"""Environments of the local engine, made with the real pip from a wheel written on the spot."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cvl import environments
+from cvl.errors import EngineError
+
+METADATA = "Metadata-Version: 2.1\nName: cvl-tiny-thing\nVersion: {version}\n"
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose requirement only pip finds: in a folder that its configuration names."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    write_wheel(tmp_path / "wheels", "1.0")
+    folder = tmp_path / "example"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("cvl-tiny-thing==1.0\n")
+    return folder
+
+
+def write_wheel(folder: Path, version: str) -> None:
+    folder.mkdir(exist_ok=True)
+    info = f"cvl_tiny_thing-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"cvl_tiny_thing-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("cvl_tiny_thing.py", "")
+        wheel.writestr(f"{info}/METADATA", METADATA.format(version=version))
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def use_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, *, script: str) -> None:
+    """A stand-in for uv in front of PATH."""
+    folder.mkdir()
+    (folder / "uv").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def provide(example: Path, said: list[str]) -> environments.Environment:
+    return environments.provide(example, "requirements.txt", "", cache=example.parent / "cache", say=said.append)
+
+
+@pytest.mark.slow
+def test_pip_serves_where_uv_cannot_and_the_next_call_makes_nothing(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_uv(tmp_path / "bin", monkeypatch, script="echo no route to the index; exit 2")
+    said: list[str] = []
+    found = provide(example, said)
+    assert found.packages["cvl-tiny-thing"] == "1.0"
+    assert "uv failed, trying pip" in said
+    said.clear()
+    assert provide(example, said).python == found.python
+    assert said == []
+
+
+@pytest.mark.slow
+def test_half_an_environment_is_made_anew(example: Path) -> None:
+    said: list[str] = []
+    home = Path(provide(example, said).python).parents[1]
+    (home / environments.STAMP).unlink()
+    (home / "left over").touch()
+    provide(example, said)
+    assert not (home / "left over").exists() and (home / environments.STAMP).is_file()
+
+
+@pytest.mark.slow
+def test_a_package_that_nobody_has_is_one_clear_error(example: Path) -> None:
+    (example / "requirements.txt").write_text("cvl-tiny-thing==2.0\n")
+    with pytest.raises(EngineError) as caught:
+        provide(example, [])
+    assert "cvl-tiny-thing==2.0" in caught.value.message
+    assert "is a package index reachable?" in caught.value.hint
+    assert not list((example.parent / "cache/envs").glob(f"*/{environments.STAMP}"))
