@@ -104,6 +104,12 @@ def load(folder: Path) -> Record:
     return record
 
 
+def hardware(record: Record) -> str:
+    """The GPU that the job trained on, or the CPU, as the machine names it."""
+    gpus = record.hardware.get("gpus") if record.device == "cuda" else None
+    return str(gpus[0]).partition(",")[0] if gpus else str(record.hardware.get("cpu", ""))
+
+
 def within(output: Path) -> Iterator[tuple[Path, Record | str]]:
     """Each run folder in `output`, oldest first, with its record, or with what is wrong with it."""
     for path in sorted(output.glob(f"*/{contract.RECORD}"), key=lambda p: p.stat().st_mtime):
