@@ -37,6 +37,7 @@ class Record:
     cvl: str = contract.VERSION
     git: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
+    proof: dict[str, str] = field(default_factory=dict)  # what it ran with, as hashes
     hardware: dict[str, Any] = field(default_factory=dict)
     device: str = ""
     data: str = ""

@@ -68,7 +68,7 @@ def of_folder(folder: Path, *, task: str = "", strict: bool = False) -> Judgemen
     """Judges any folder of logs: by its manifest where it is a run of the catalogue, else by the health rules."""
     if (folder / contract.RECORD).is_file():
         record = runs.load(folder)
-        example = _example_of(record, folder)
+        example = example_of(record, folder)
         if example is not None and record.preset in example.presets:
             return of_run(example, example.presets[record.preset], record, folder, strict=strict)
     return judge.judge(Verification(), "", Context(folder), task=task, strict=strict)
@@ -112,7 +112,7 @@ def _is_mounted(value: object) -> bool:
     return str(value).startswith("/")
 
 
-def _example_of(record: Record, folder: Path) -> Example | None:
+def example_of(record: Record, folder: Path) -> Example | None:
     """The example that the run is of: the one it lies in, else the catalogue's."""
     for found in _places(record, folder):
         try:
