@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cvl import manifest, measured, proof, runs, verdict
+from cvl import manifest, proof, runs
 from cvl.errors import UsageError
-from cvl.judge import Judgement
 from cvl.manifest import Example
 from cvl.rules import Context, Status
 from cvl.runs import Record
+
+if TYPE_CHECKING:
+    from cvl.judge import Judgement
 
 FOLDER = "evidence"
 CURRENT, STALE, BROKEN, NONE = "current", "stale", "broken", "none"
@@ -60,6 +62,8 @@ class State:
 
 def record(folder: Path) -> Path:
     """Writes the evidence of the run in `folder`; UsageError where that run proves nothing about its preset."""
+    from cvl import verdict  # `verify` and `list` never need it
+
     run = runs.load(folder)
     example = verdict.example_of(run, folder)
     if example is None:
@@ -109,6 +113,8 @@ def _refusal(run: Record, context: Context, judgement: Judgement, now: dict[str,
 
 
 def _evidence(example: Example, run: Record, context: Context, judgement: Judgement, now: dict[str, str]) -> Evidence:
+    from cvl import measured
+
     return Evidence(
         example=example.name,
         preset=run.preset,

@@ -206,6 +206,7 @@ def test_equal_runs_are_remarked_on(folder: Path) -> None:
     assert "min 0.495" in lines[-3]
 
 
+@pytest.mark.slow
 def test_a_failing_seed_ends_it(tmp_path: Path) -> None:
     folder = seeded_example.make(tmp_path)
     done = seeded_example.cvl(folder, "calibrate", "seeded", "train", "--engine", "local", "-e", "MODE=nan")
