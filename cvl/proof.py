@@ -28,7 +28,7 @@ def of(example: Example, preset: Preset) -> dict[str, str]:
 
 def code(example: Example, preset: Preset) -> dict[str, Path]:
     """The scripts that the preset names (else all of the folder) and the modules of folder and cvl that they import."""
-    words = [preset.script, *preset.command]
+    words = preset.command or (preset.script,)
     named = [example.folder / word for word in words if word and (example.folder / word).is_file()]
     waiting = named or sorted(example.folder.glob("*.py"))
     found: dict[str, Path] = {}
@@ -84,7 +84,7 @@ def _parameters(example: Example, preset: Preset) -> bytes:
         }
         for device in ("cpu", "cuda")
     }
-    return _json([preset.command, preset.script, devices])
+    return _json([preset.command or preset.script, devices])
 
 
 def _json(content: object) -> bytes:

@@ -51,12 +51,12 @@ def command(
     chosen = manifest.preset(example, preset)
     _check(example, chosen, count, earlier, assignments)
     place = (output or launch.default_output(example)).absolute()
-    if earlier:
-        found = [measured.load(example, chosen, runs.find(word, [place])) for word in earlier]
-    else:
+    found = [measured.load(example, chosen, runs.find(word, [place])) for word in earlier]
+    if not earlier:
         words = [f"--engine={engine}", *(["--python", python] if python else []), f"--output={place}"]
         words += ["--accept-versions"] * accept_versions + [word for pair in assignments for word in ("-e", pair)]
-        found = [_train(example, chosen, seed, words, place) for seed in range(count or _SEEDS)]
+        for seed in range(count or _SEEDS):
+            found.append(_train(example, chosen, ["-e", f"{SEED}={seed}", *words], place, found))
     origin = measured.origin(example, found)
     proposals = calibrate.propose(example.verification, preset, [run.log for run in found], origin)
     click.echo(_report(example, found, origin, proposals))
@@ -82,18 +82,19 @@ def _check(
         raise UsageError(f"--from: {len(earlier)} of at least {calibrate.LEAST_RUNS} runs")
 
 
-def _train(example: Example, preset: Preset, seed: int, words: Sequence[str], place: Path) -> Run:
+def _train(example: Example, preset: Preset, words: Sequence[str], place: Path, before: Sequence[Run]) -> Run:
     """One run by `cvl run` itself; what it prints is talk here."""
     name = runs.new_name(preset.name)
-    console.say(f"{SEED}={seed}: {name}")
-    arguments = [str(example.folder), preset.name, "-e", f"{SEED}={seed}", "--name", name, *words]
+    console.say(f"run {len(before) + 1}: {name}")
+    arguments = [str(example.folder), preset.name, "--name", name, *words]
     with contextlib.redirect_stdout(sys.stderr):
         code = run_command.command.main(arguments, prog_name="cvl run", standalone_mode=False)
-    hint = "finished runs can be used: `cvl calibrate … --from RUN --from RUN …`"
+    finished = " ".join(f"--from {run.record.run}" for run in before)
+    hint = f"what is finished counts, with more runs: `cvl calibrate {example.name} {preset.name} {finished} …`"
     if code == Interrupted.exit_code:
-        raise Interrupted("interrupted", hint=hint)
+        raise Interrupted("interrupted", hint=hint if before else "")
     if code not in (0, MetricsError.exit_code):
-        raise JobError(f"{name} ended with exit code {code}", hint=hint)
+        raise JobError(f"{name} ended with exit code {code}", hint=hint if before else "")
     return measured.load(example, preset, place / name)
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,11 +108,8 @@ def test_new_seeds_go_through_cvl_run(trained: tuple[Path, subprocess.CompletedP
     assert done.returncode == 0, done.stdout + done.stderr
     assert "min 0.494" in done.stdout and "verdict: PASS" not in done.stdout
     assert done.stderr.count("verdict: PASS (3 of 3 rules)") == 3
-    assert [line.partition(":")[0] for line in done.stderr.splitlines() if line.startswith("SEED")] == [
-        "SEED=0",
-        "SEED=1",
-        "SEED=2",
-    ]
+    said = [line.partition(":")[0] for line in done.stderr.splitlines() if line.startswith("run ")]
+    assert said == ["run 1", "run 2", "run 3"]
     assert len(list(folder.glob("outputs/*/run.json"))) == 3
 
 
@@ -212,3 +213,23 @@ def test_a_failing_seed_ends_it(tmp_path: Path) -> None:
     done = seeded_example.cvl(folder, "calibrate", "seeded", "train", "--engine", "local", "-e", "MODE=nan")
     assert done.returncode == 3 and "is not healthy: finite train_loss" in done.stderr
     assert len(list(folder.glob("outputs/train-*/run.json"))) == 1
+
+
+@pytest.mark.slow
+def test_interrupted_between_seeds_it_says_what_the_finished_runs_are_good_for(tmp_path: Path) -> None:
+    folder = seeded_example.make(tmp_path)
+    train = folder / "train.py"
+    train.write_text("import time\n" + train.read_text() + "if params.SEED == 1:\n    time.sleep(600)\n")
+    words = [sys.executable, "-m", "cvl", "calibrate", "seeded", "train", "--runs", "3", "--engine", "local"]
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(seeded_example.REPOSITORY)}
+    with subprocess.Popen(words, cwd=tmp_path, env=home, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not list(folder.glob("outputs/train-*/metrics.jsonl"))[1:]:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 130, said
+    first = said.partition("run 1: ")[2].splitlines()[0]
+    hint = f"what is finished counts, with more runs: `cvl calibrate seeded train --from {first} …`"
+    assert f"error: interrupted\nhint: {hint}" in said
+    assert "Traceback" not in said and "calibrated" not in (folder / "example.yaml").read_text()

@@ -194,3 +194,18 @@ def test_list_and_json(folder: Path) -> None:
         "none",
         "none",
     ]
+
+
+@pytest.mark.slow
+def test_code_that_changed_before_a_resume_leaves_no_proof(folder: Path) -> None:
+    manifest = folder / "example.yaml"
+    manifest.write_text(
+        manifest.read_text().replace("  OUTPUT_DIR:", "  RESUME: {type: path, description: x}\n  OUTPUT_DIR:")
+    )
+    run = seeded_example.train(folder, "again")
+    words = ("run", "seeded", "train", "--engine", "local", "--resume", "again")
+    seeded_example.cvl(folder, *words)
+    assert json.loads((run / "run.json").read_text())["proof"]["train.py"]
+    replaced("helper.py", "0.0", "1.0")(folder)
+    seeded_example.cvl(folder, *words)
+    assert json.loads((run / "run.json").read_text())["proof"] == {}
