@@ -26,7 +26,9 @@ COMMANDS = {
     "run": "Run a preset of an example, and judge it",
     "verify": "Check examples without running them",
     "check": "Judge a finished run or any training log",
-    "runs": "List runs and show their records",
+    "runs": "List, compare and annotate runs",
+    "calibrate": "Measure the bounds of a preset's rules",
+    "evidence": "Record that an example trained, and see what is stale",
     "render": "Write build.sh and train.sh from the plan",
 }
 

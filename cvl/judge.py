@@ -12,12 +12,11 @@ from cvl import ratings, readers, rules
 from cvl.ratings import Summary
 from cvl.readers.base import Reading, Series
 from cvl.rules import Context, Metric, Outcome, Rule, Verdict, Verification
+from cvl.rules.curves import HARDLY_FALLS
 from cvl.rules.log import Log, Missing
 
 # The loss of a log without rules of its own; Ultralytics logs the parts of it only.
 _LOSSES = ("train/loss", "loss", "train_loss", "train/total_loss", "total_loss", "train/*_loss")
-# Loose enough for fine-tuning from good weights, tight enough that a learning rate of 0 does not pass.
-_RATIO_MAX = 0.95
 _CLASSES = ("NUM_CLASSES", "CLASSES")
 
 
@@ -87,7 +86,7 @@ def _built_in(found: Mapping[str, Reading], context: Context) -> tuple[Verificat
         except Missing:
             continue
         metrics = {key: Metric(key, key, better="lower", kind="loss")}
-        return Verification(metrics), (Rule("finite", (key,)), Rule("trend", (key,), {"ratio_max": _RATIO_MAX}))
+        return Verification(metrics), (Rule("finite", (key,)), Rule("trend", (key,), {"ratio_max": HARDLY_FALLS}))
     return Verification(), ()
 
 

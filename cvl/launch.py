@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvl import console, contract, engines, machine, runs, verdict
+from cvl import console, contract, engines, machine, proof, runs, verdict
 from cvl.engines.base import Engine, Outcome, supervise
 from cvl.engines.local import LocalEngine
 from cvl.errors import EngineError, Interrupted, JobError, MetricsError, UsageError
@@ -184,6 +184,8 @@ def _begin(job: Job, engine: Engine) -> Record:
         record.mounts = [{"source": str(m.source), "target": m.target, "read_only": m.read_only} for m in plan.mounts]
         record.git = machine.git_state(plan.folder)
         record.content_hash = machine.content_hash(plan.folder)
+        now = proof.of(job.example, job.preset)
+        record.proof = now if not resumed or now == record.proof else {}
         record.hardware = machine.hardware()
         runs.save(folder, record)
         runs.point_latest(folder.parent, plan.run)

@@ -37,6 +37,7 @@ class Record:
     cvl: str = contract.VERSION
     git: dict[str, Any] = field(default_factory=dict)
     content_hash: str = ""
+    proof: dict[str, str] = field(default_factory=dict)  # what it ran with, as hashes
     hardware: dict[str, Any] = field(default_factory=dict)
     device: str = ""
     data: str = ""
@@ -102,6 +103,12 @@ def load(folder: Path) -> Record:
     if record.status == "running" and not machine.process_runs(record.pid):
         record.status = "lost"
     return record
+
+
+def hardware(record: Record) -> str:
+    """The GPU that the job trained on, or the CPU, as the machine names it."""
+    gpus = record.hardware.get("gpus") if record.device == "cuda" else None
+    return str(gpus[0]).partition(",")[0] if gpus else str(record.hardware.get("cpu", ""))
 
 
 def within(output: Path) -> Iterator[tuple[Path, Record | str]]:

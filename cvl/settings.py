@@ -77,13 +77,17 @@ def nominal(example: Example, preset: Preset, device: str) -> dict[str, Setting]
     return params.resolve(example.parameters, [("device", by_device), ("preset", own)])
 
 
+def counts(example: Example, name: str) -> bool:
+    """Whether the parameter `name` affects the result."""
+    return name not in (contract.OUTPUT_DIR, contract.RESUME) and example.parameters[name].affects_result
+
+
 def changed(example: Example, preset: Preset, settings: Mapping[str, Setting], device: str) -> dict[str, str]:
     """Parameters that affect the result and left the preset's own values: name -> what changed, in words."""
     found = {}
     for name, usual in nominal(example, preset, device).items():
         setting = settings.get(name, usual)
-        free = name in (contract.OUTPUT_DIR, contract.RESUME) or not example.parameters[name].affects_result
-        if free or setting.source in OWN or setting.value == usual.value:
+        if not counts(example, name) or setting.source in OWN or setting.value == usual.value:
             continue
         found[name] = f"{name} is {setting.value}, not {'unset' if usual.value is None else usual.value}"
     return found

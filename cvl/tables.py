@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from cvl import evidence
 from cvl.catalogue import Entry
 from cvl.manifest import Example
 from cvl.params import Parameter
@@ -22,7 +23,7 @@ def parameter_table(example: Example) -> str:
 def catalogue_table(entries: Iterable[Entry]) -> str:
     """Markdown, with links that hold beside the folder of examples; broken examples are left out."""
     rows = [_example_row(entry.example) for entry in entries if entry.example]
-    return _table(("Example", "What it does", "Tasks", "Frameworks", "Needs", "Stability"), rows)
+    return _table(("Example", "What it does", "Tasks", "Frameworks", "Needs", "Stability", "Evidence"), rows)
 
 
 def part(text: str, name: str) -> str | None:
@@ -72,7 +73,7 @@ def _parameter_row(parameter: Parameter) -> tuple[str, ...]:
 def _example_row(example: Example) -> tuple[str, ...]:
     link = f"[{example.name}]({example.folder.parent.name}/{example.name}/)"
     words = (", ".join(example.tasks), ", ".join(example.frameworks), needs(example), example.stability)
-    return link, example.description, *words
+    return link, example.description, *words, evidence.summary(example)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

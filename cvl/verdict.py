@@ -30,25 +30,45 @@ class JobFacts:
 
 def of_run(example: Example, preset: Preset, record: Record, folder: Path, *, strict: bool = False) -> Judgement:
     """Judges the run in `folder` by the rules that `example` has now."""
+    run = context(example, preset, record, folder)
+    return judge.judge(example.verification, preset.name, run, task=next(iter(example.tasks), ""), strict=strict)
+
+
+def context(example: Example, preset: Preset, record: Record, folder: Path) -> Context:
+    """What the rules need to know of the run in `folder`."""
     asked = {n: Setting(entry.get("asked", entry["value"]), entry["source"]) for n, entry in record.parameters.items()}
     job = job_facts(folder)
     device = job.device or "cpu"
     changed = settings.changed(example, preset, asked, device)
-    context = Context(
+    return Context(
         folder=folder,
         parameters={name: setting.value for name, setting in asked.items()} | dict(job.effective),
         device=device,
         preset_own_epochs="NUM_EPOCHS" not in changed,
         changed=changed,
+        turned=_turned(example, settings.nominal(example, preset, device), asked, job.effective),
+        renew=f"`cvl calibrate {example.name} {preset.name}`",
     )
-    return judge.judge(example.verification, preset.name, context, task=next(iter(example.tasks), ""), strict=strict)
+
+
+def _turned(
+    example: Example, usual: Mapping[str, Setting], asked: Mapping[str, Setting], effective: Mapping[str, Any]
+) -> dict[str, object]:
+    """The values that affect the result and are other than wanted, as auto is once it is decided."""
+    found = {}
+    for name in filter(lambda name: settings.counts(example, name), usual.keys() & effective.keys()):
+        given = asked.get(name)
+        wanted = usual[name] if given is None or given.source in settings.OWN else given
+        if effective[name] != wanted.value and not _is_mounted(effective[name]):
+            found[name] = effective[name]
+    return dict(sorted(found.items()))
 
 
 def of_folder(folder: Path, *, task: str = "", strict: bool = False) -> Judgement:
     """Judges any folder of logs: by its manifest where it is a run of the catalogue, else by the health rules."""
     if (folder / contract.RECORD).is_file():
         record = runs.load(folder)
-        example = _example_of(record, folder)
+        example = example_of(record, folder)
         if example is not None and record.preset in example.presets:
             return of_run(example, example.presets[record.preset], record, folder, strict=strict)
     return judge.judge(Verification(), "", Context(folder), task=task, strict=strict)
@@ -92,7 +112,7 @@ def _is_mounted(value: object) -> bool:
     return str(value).startswith("/")
 
 
-def _example_of(record: Record, folder: Path) -> Example | None:
+def example_of(record: Record, folder: Path) -> Example | None:
     """The example that the run is of: the one it lies in, else the catalogue's."""
     for found in _places(record, folder):
         try:

@@ -122,11 +122,11 @@ def test_the_table_of_the_catalogue(root: Path) -> None:
     (root / "yolo-ui-detection" / "example.yaml").write_text(text)
     (root / "sam-ui-segmentation" / "example.yaml").write_text("")
     lines = tables.catalogue_table(catalogue.entries(root)).splitlines()
-    assert lines[0] == "| Example | What it does | Tasks | Frameworks | Needs | Stability |"
+    assert lines[0] == "| Example | What it does | Tasks | Frameworks | Needs | Stability | Evidence |"
     assert [line.split("](")[0] for line in lines[2:]] == ["| [unet-crack-segmentation", "| [yolo-ui-detection"]
     assert lines[3] == (
         "| [yolo-ui-detection](examples/yolo-ui-detection/) | Boxes \\| on screens | object_detection | pytorch "
-        "| 1 GPU with 8-24 GB (a CPU will do), 1 GB of disk | stable |"
+        "| 1 GPU with 8-24 GB (a CPU will do), 1 GB of disk | stable | none |"
     )
 
 

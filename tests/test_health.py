@@ -252,7 +252,7 @@ def test_a_broken_manifest_leaves_the_checks_of_files(folder: Path) -> None:
         ("python", "train.py", 1),
     ]
     skipped = {f.check: f.message for f in findings(folder) if f.severity == "not run"}
-    assert {"presets", "scripts", "parameters", "readme"} == skipped.keys() - {"tracked"}
+    assert {"presets", "scripts", "parameters", "readme", "evidence"} == skipped.keys() - {"tracked"}
     assert skipped["scripts"] == "the manifest has errors"
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from cvl import catalogue, console, tables
+from cvl import catalogue, console, evidence, tables
 from cvl.manifest import Example
 from cvl.params import Parameter
 
@@ -45,6 +45,9 @@ def _lines(example: Example) -> Iterator[str]:
     if example.parameters:
         yield f"\nParameters: BATCH_SIZE=2 cvl run {example.name} train, -e BATCH_SIZE=2, or -- --batch-size 2"
         yield console.columns([_row(p) for p in example.parameters.values()], indent="  ")
+    if example.verification.presets:
+        yield "\nEvidence"
+        yield console.columns([row[1:] for row in evidence.rows(example, evidence.states(example))], indent="  ")
     for preset, rules in example.verification.presets.items():
         yield f"\nRules of {preset}"
         yield "\n".join(f"  {rule}" for rule in rules)
@@ -57,4 +60,5 @@ def _row(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _as_json(example: Example) -> dict[str, object]:
-    return {key: value for key, value in asdict(example).items() if value not in ("", (), {})}
+    known = {key: value for key, value in asdict(example).items() if value not in ("", (), {})}
+    return {**known, "evidence": [asdict(state) for state in evidence.states(example)]}

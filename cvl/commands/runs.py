@@ -1,20 +1,25 @@
-"""`cvl runs`: runs and their records."""
+"""`cvl runs`: runs, their records, and runs beside each other."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cvl import catalogue, console, contract, runs
+from cvl import catalogue, compare, console, contract, plot, runs
+from cvl.errors import UsageError
 from cvl.runs import Record
 
 
 @click.group()
 def command() -> None:
-    """List runs and show their records."""
+    """List runs, show their records, compare and annotate them."""
 
 
 @command.command("list")
@@ -56,12 +61,13 @@ def show(run: str, as_json: bool) -> None:
         ("took", _took(record)),
         ("engine", record.engine),
         ("device", record.device),
-        ("hardware", ", ".join(record.hardware.get("gpus") or [str(record.hardware.get("cpu", ""))])),
+        ("hardware", runs.hardware(record)),
         ("commit", str(record.git.get("commit", "")) + (" with changes" if record.git.get("changed") else "")),
         ("data", record.data + "".join(f", {name} {count}" for name, count in record.split_sizes.items())),
         ("images/s", "" if record.images_per_s is None else f"{record.images_per_s:.1f}"),
         ("peak memory", "" if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"),
         ("resumed", ", ".join(record.resumes)),
+        *(("note", _plain(note)) for note in record.notes),
     ]
     click.echo(console.columns([fact for fact in facts if fact[1]]))
     changed = [(n, str(p["value"]), p["source"]) for n, p in record.parameters.items() if p["source"] != "default"]
@@ -70,6 +76,87 @@ def show(run: str, as_json: bool) -> None:
     for verdict in record.verdicts:
         if verdict.get("status") == "fail":
             click.echo(f"\n✗ {verdict.get('rule')}: wanted {verdict.get('wanted')}, found {verdict.get('found')}")
+
+
+@command.command("compare")
+@click.argument("names", nargs=-1, required=True, metavar="RUN…")
+@click.option("--metric", "wanted", multiple=True, metavar="M", help="Only this metric, by its name or key; repeat it.")
+@click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+@click.option("--plot", "picture", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw the curves.")
+def compare_(names: tuple[str, ...], wanted: tuple[str, ...], form: str, picture: Path | None) -> None:
+    """Show runs beside each other: verdicts, metrics (* marks the best), cost, parameters that differ."""
+    found = [compare.load(runs.find(name, _outputs(None, None))) for name in dict.fromkeys(names)]
+    metrics = compare.metrics(found, wanted)
+    rows, best = compare.table(found, metrics), compare.winners(found, metrics)
+    if form == "json":
+        click.echo(json.dumps({"runs": rows, "best": best}, indent=2))
+    else:
+        click.echo(_csv(rows) if form == "csv" else _beside(rows, best))
+    if picture:
+        plot.write(picture, compare.curves(found, metrics))
+        console.say(f"plot: {picture}")
+
+
+@command.command()
+@click.argument("run")
+@click.argument("text")
+def note(run: str, text: str) -> None:
+    """Add TEXT, with the date, to the notes of RUN."""
+    folder = runs.find(run, _outputs(None, None))
+    record = runs.load(folder)
+    if not text.strip():
+        raise UsageError("the note is empty")
+    if record.status == "running":
+        raise UsageError(f"{record.run} still runs and writes its own record", hint="note it when it has ended")
+    record.notes.append(f"{runs.now()[:10]} {' '.join(text.split())}")
+    runs.save(folder, record)
+
+
+@command.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff(a: str, b: str, as_json: bool) -> None:
+    """Show in what the runs A and B differ: parameters, code, image, environment, hardware, data, outcome, metrics."""
+    one, other = (compare.load(runs.find(name, _outputs(None, None))) for name in (a, b))
+    found = compare.difference(one, other)
+    if as_json:
+        click.echo(json.dumps({"a": one.record.run, "b": other.record.run, "differs": found}, indent=2, default=str))
+        return
+    for section, entries in found.items():
+        rows = [(name, _cell(mine), _cell(its)) for name, (mine, its) in entries.items()]
+        click.echo(f"{section}\n" + console.columns([("", one.record.run, other.record.run), *rows], indent="  "))
+    if not found:
+        console.say(f"{one.record.run} and {other.record.run} differ in nothing that is recorded")
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().removesuffix("\n")
+
+
+def _beside(rows: Sequence[Mapping[str, Any]], best: Mapping[str, str]) -> str:
+    """A column for each run; rows without any value are left out."""
+    lines = [["" if name == "run" else name, *(_marked(row, name, best) for row in rows)] for name in rows[0]]
+    return console.columns([line for line in lines if any(cell != "-" for cell in line[1:])])
+
+
+def _marked(row: Mapping[str, Any], name: str, best: Mapping[str, str]) -> str:
+    return _cell(row[name]) + (" *" if best.get(name) == row["run"] else "")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Foreign text without what would move the cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _outputs(name: str | None, output: Path | None) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvl import contract, plan, render, schema, tables
+from cvl import contract, evidence, plan, render, schema, tables
 from cvl.health import dockerfile, reads
 from cvl.health.folder import Catalogue, NotRun, Subject, tracked
 from cvl.manifest import Example
@@ -223,6 +223,14 @@ def _readme(subject: Subject) -> Problems:
         yield Problem("its table of parameters differs from the manifest", README, line, _render(subject))
 
 
+def _evidence(subject: Subject) -> Problems:
+    for state in evidence.states(subject.example):
+        if state.file and state.word != evidence.CURRENT:
+            name = str(state.file.relative_to(subject.example.folder))
+            hint = f"cvl run {subject.example.name} {state.preset}, then cvl evidence record RUN"
+            yield Problem(f"is {state}", name, 0, hint, "warning")
+
+
 def _tracked(subject: Subject) -> Problems:
     if subject.tracked.reason:
         raise NotRun(subject.tracked.reason)
@@ -259,5 +267,6 @@ CHECKS = (
     Check("python", "code is Python", _python),
     Check("parameters", "parameters read are those declared", _parameters),
     Check("readme", "README.md is in step with the manifest", _readme),
+    Check("evidence", "no evidence is stale", _evidence),
     Check("tracked", "git tracks no outputs, weights or large files", _tracked),
 )

@@ -1,4 +1,4 @@
-"""Which parameters the code of an example reads: found in its syntax tree, never by running it."""
+"""Which parameters the code of an example reads, and what it imports: found in its syntax tree, never by running it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def parse(source: bytes) -> ast.Module:
             return ast.parse(source)
         except (ValueError, MemoryError, RecursionError) as error:
             raise SyntaxError(str(error) or "nested too deeply") from None
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of what may be imported, lazily too; one that is relative begins with its dots."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield base
+            yield from (f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names)
 
 
 def parameters(tree: ast.AST) -> Iterator[Read]:

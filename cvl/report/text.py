@@ -75,7 +75,7 @@ def _table(verdicts: tuple[Verdict, ...]) -> Table:
 
 def _explain(console: Console, verdict: Verdict) -> None:
     """Why, and what usually causes it."""
-    if verdict.status is Status.PASS or not (verdict.reason or verdict.hint):
+    if (verdict.status is Status.PASS and not verdict.hint) or not (verdict.reason or verdict.hint):
         return
     mark, style = _MARKS[verdict.status]
     title = Text(f"{mark} {verdict.rule} {_clean(verdict.metric)}".rstrip(), style)

@@ -62,6 +62,22 @@ def too_short(case: Case, wanted: str, needed: int) -> Finding:
     )
 
 
+def left_profile(case: Case) -> str:
+    """What differs from the runs that the bound was measured on; empty where it holds."""
+    context, runs = case.log.context, case.rule.calibrated
+    apart = dict(context.changed)
+    if runs is None and str(context.turned.get("WEIGHTS")) == "none":
+        apart.setdefault("WEIGHTS", "WEIGHTS turned out none")
+    if runs is not None:
+        if context.device != runs.device:
+            apart["device"] = f"device is {context.device}, calibrated on {runs.device}"
+        for name in dict.fromkeys((*runs.parameters, *context.turned)):
+            now, then = (turned.get(name, "as asked") for turned in (context.turned, runs.parameters))
+            if now != then:
+                apart.setdefault(name, f"{name} turned out {now}, {then} when calibrated")
+    return ", ".join(words for name, words in apart.items() if name not in case.rule.when)
+
+
 def exceeds(value: float, limit: float) -> bool:
     """Whether a computed `value` is over `limit` by more than rounding; never where the limit is NaN."""
     return value > limit and not math.isclose(value, limit, rel_tol=1e-9)

@@ -25,6 +25,23 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The runs that a bound was measured on; `parameters` are values that turned out other than they were set."""
+
+    date: str
+    runs: int
+    seeds: tuple[int, ...]
+    lowest: float
+    highest: float
+    mean: float
+    sd: float
+    device: str  # cpu | cuda
+    hardware: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Rule:
     """One demand on one preset's log, as the manifest states it."""
 
@@ -33,6 +50,7 @@ class Rule:
     options: Mapping[str, Option] = field(default_factory=dict)
     when: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # any of these values
     severity: str = "error"  # error | warn | info
+    calibrated: Calibration | None = None
 
     def __str__(self) -> str:
         when = [f"when {name}={'|'.join(map(str, values))}" for name, values in self.when.items()]
@@ -56,6 +74,7 @@ class Context:
     """The run: `parameters` are effective values; calibrated bounds do not hold where something was `changed`.
 
     `changed` maps a parameter's name to what changed, in words; a rule whose `when` names the parameter allows for it.
+    `turned` holds the effective values that are other than what was asked for; `renew` is the command that calibrates.
     """
 
     folder: Path
@@ -63,6 +82,8 @@ class Context:
     device: str = "cpu"  # cpu | cuda
     preset_own_epochs: bool = False
     changed: Mapping[str, str] = field(default_factory=dict)
+    turned: Mapping[str, object] = field(default_factory=dict)
+    renew: str = ""
 
 
 class Status(str, Enum):

@@ -9,11 +9,11 @@ from typing import Any
 from cvl.params import suggest
 from cvl.rules.artifact import inside
 from cvl.rules.kinds import KINDS, METRIC, METRICS, NUMBER, SWITCH, Kind
-from cvl.rules.model import Metric, Option, Rule, Verification
+from cvl.rules.model import Calibration, Metric, Option, Rule, Verification
 
 Location = tuple[str | int, ...]
 Problems = Iterator[tuple[Location, str]]
-_BESIDE = ("when", "severity")
+_BESIDE = ("when", "severity", "calibrated")
 
 
 def parse(raw: Mapping[str, Any]) -> Verification:
@@ -36,6 +36,7 @@ def problems(
         for i, entry in enumerate(entries):
             found += _entry_problems(entry, metrics, (*at, i))
             found += _when_problems(entry.get("when") or {}, parameters, (*at, i, "when"))
+            found += _calibration_problems(entry.get("calibrated") or {}, (*at, i, "calibrated"))
     return found
 
 
@@ -97,6 +98,13 @@ def _when_problems(when: Mapping[str, Any], parameters: Collection[str] | None, 
             yield (*at, name), f"{name!r} is not a declared parameter{_near(name, (*parameters, 'device'))}"
 
 
+def _calibration_problems(raw: Mapping[str, Any], at: Location) -> Problems:
+    if raw and len(raw["seeds"]) != raw["runs"]:
+        yield (*at, "seeds"), f"{len(raw['seeds'])} seeds for {raw['runs']} runs"
+    if raw and not float(raw["lowest"]) <= float(raw["mean"]) <= float(raw["highest"]):
+        yield (*at, "mean"), f"{raw['mean']} does not lie between {raw['lowest']} and {raw['highest']}"
+
+
 def _rule(entry: Mapping[str, Any]) -> Rule:
     kind = next(key for key in entry if key not in _BESIDE)
     body = _body(kind, entry[kind])
@@ -106,7 +114,13 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
         options={name: _option(KINDS[kind].options[name], body[name]) for name in KINDS[kind].options if name in body},
         when={name: tuple(v) if isinstance(v, list) else (v,) for name, v in (entry.get("when") or {}).items()},
         severity=entry.get("severity", "error"),
+        calibrated=_calibration(entry["calibrated"]) if "calibrated" in entry else None,
     )
+
+
+def _calibration(raw: Mapping[str, Any]) -> Calibration:
+    numbers = {name: float(raw[name]) for name in ("lowest", "highest", "mean", "sd")}
+    return Calibration(**{**raw, **numbers, "seeds": tuple(raw["seeds"])})
 
 
 def _metric(name: str, entry: Mapping[str, Any]) -> Metric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cvl.readers.base import Series
-from cvl.rules.case import NO_FINITE, Case, Finding, bounds, exceeds, failed, passed, shown
+from cvl.rules.case import NO_FINITE, Case, Finding, bounds, exceeds, failed, left_profile, passed, shown
 from cvl.rules.log import at_epoch, best, finite
 from cvl.rules.model import Metric, Status
 
@@ -13,32 +13,44 @@ from cvl.rules.model import Metric, Status
 def judge_range(case: Case) -> Finding:
     at, low, high = case.text("at", "final"), case.number("min"), case.number("max")
     wanted = f"{at if not at.isdigit() else f'epoch {at}'} {bounds(low, high)}"
-    i = _at(case, at)
+    i = point(case.series, at, case.metric.better)
     if i is None:
         found = NO_FINITE if not finite(case.series) else f"no finite value in epoch {at}"
         return failed(wanted, found, case.where(), hint="the run ended before it, or evaluation never gave a number")
     value = case.series.value[i]
-    if changed := _left_profile(case):
+    if changed := left_profile(case):
         return Finding(Status.NOT_COMPARABLE, wanted, shown(value), case.where(i), changed)
-    if not (value < low or value > high):
-        return passed(wanted, shown(value), case.where(i))
-    return failed(wanted, shown(value), case.where(i), hint=_range_hint(case.metric, too_low=value < low))
+    if value < low or value > high:
+        return failed(wanted, shown(value), case.where(i), hint=_range_hint(case.metric, too_low=value < low))
+    if improved := _improved(case, value):
+        renew = case.log.context.renew
+        hint = f"if that is no accident, {renew} renews the bound" if renew else ""
+        return Finding(Status.PASS, wanted, f"{shown(value)}, IMPROVED", case.where(i), improved, hint)
+    return passed(wanted, shown(value), case.where(i))
 
 
-def _left_profile(case: Case) -> str:
-    """What differs from the runs that the bound was measured on; empty where it holds."""
-    return ", ".join(words for name, words in case.log.context.changed.items() if name not in case.rule.when)
+def _improved(case: Case, value: float) -> str:
+    """By how much `value` is better than all calibrated runs, where that is more than they differ and 1 %."""
+    runs = case.rule.calibrated
+    if runs is None or case.metric.better is None:
+        return ""
+    higher = case.metric.better == "higher"
+    best_run = runs.highest if higher else runs.lowest
+    gain = value - best_run if higher else best_run - value
+    if gain <= max(runs.highest - runs.lowest, 0.01 * abs(best_run)):
+        return ""
+    return f"IMPROVED: {runs.runs} calibrated runs gave {shown(runs.lowest)} … {shown(runs.highest)}"
 
 
-def _at(case: Case, at: str) -> int | None:
+def point(series: Series, at: str, better: str | None) -> int | None:
     """Index of the point that `at` means: final, best, first, or the last one of an epoch."""
-    points = finite(case.series)
+    points = finite(series)
     if at == "best":
-        return best(case.series, case.metric.better)
+        return best(series, better)
     if at == "first":
         return points[0] if points else None
     if at != "final":
-        points = at_epoch(case.series, float(at))
+        points = at_epoch(series, float(at))
     return points[-1] if points else None
 
 
@@ -133,7 +145,7 @@ def judge_each(case: Case) -> Finding:
         )
     worst = min(present, key=lambda name: present[name])
     found, where = f"lowest {worst} {shown(present[worst])} of {len(present)}", case.where()
-    if changed := _left_profile(case):
+    if changed := left_profile(case):
         return Finding(Status.NOT_COMPARABLE, wanted, found, where, changed)
     if present[worst] >= least:
         return Finding(Status.PASS, wanted, found, where, note)

@@ -48,10 +48,10 @@ def test_all_of_the_catalogue(catalogue: Path) -> None:
         "examples/toy-a",
         "examples/toy-b",
         "examples/toy-c",
-        "3 examples, 36 checks, 0 failed",
+        "3 examples, 39 checks, 0 failed",
     ]
     assert lines[1] == "  ✓ manifest    example.yaml holds what it must"
-    assert lines[13] == "  - tracked     not a git repository (or any of the parent directories): .git"
+    assert lines[14] == "  - tracked     not a git repository (or any of the parent directories): .git"
 
 
 @pytest.mark.parametrize("words", [["toy-b"], ["b"], ["examples/toy-b"], ["./examples/toy-b/"], ["toy-b", "b"]])
@@ -59,7 +59,7 @@ def test_one_example_by_any_name(catalogue: Path, words: list[str]) -> None:
     done = verify(*words)
     assert done.return_value == 0, done.output
     assert done.stdout.splitlines()[0] == "examples/toy-b"
-    assert done.stdout.splitlines()[-1] == "1 example, 12 checks, 0 failed"
+    assert done.stdout.splitlines()[-1] == "1 example, 13 checks, 0 failed"
 
 
 def test_from_inside_an_example(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_failure_names_check_file_line_and_the_next_command(catalogue: Path) -
     assert done.return_value == 1, done.output
     wanted = "  ✗ scripts     examples/toy-b/build.sh:1: build.sh differs from the manifest and the plan"
     assert f"{wanted} (cvl render toy-b)" in done.stdout.splitlines()
-    assert done.stdout.splitlines()[-1] == "3 examples, 36 checks, 1 failed"
+    assert done.stdout.splitlines()[-1] == "3 examples, 39 checks, 1 failed"
 
 
 def test_what_render_writes_passes(catalogue: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_broken_manifest_hides_no_other_example(catalogue: Path) -> None:
         "✗ readme      examples/toy-c/README.md:1",
     ]
     assert "  - scripts     the manifest has errors" in done.stdout.splitlines()
-    assert done.stdout.splitlines()[-1] == "3 examples, 32 checks, 2 failed"
+    assert done.stdout.splitlines()[-1] == "3 examples, 34 checks, 2 failed"
 
 
 def test_warnings_do_not_fail(catalogue: Path) -> None:
@@ -120,7 +120,7 @@ def test_warnings_do_not_fail(catalogue: Path) -> None:
     done = verify("toy-b")
     assert done.return_value == 0, done.output
     assert "  ! parameters  examples/toy-b/more.py:2: getattr(params, …) hides" in done.stdout
-    assert done.stdout.splitlines()[-1] == "1 example, 12 checks, 0 failed, 1 warning"
+    assert done.stdout.splitlines()[-1] == "1 example, 13 checks, 0 failed, 1 warning"
 
 
 def test_json(catalogue: Path) -> None:
@@ -128,7 +128,7 @@ def test_json(catalogue: Path) -> None:
     done = verify("--format", "json")
     assert done.return_value == 1, done.output
     found = json.loads(done.stdout)
-    assert found["total"] == {"examples": 3, "checks": 36, "failed": 1, "warnings": 0}
+    assert found["total"] == {"examples": 3, "checks": 39, "failed": 1, "warnings": 0}
     assert [example["name"] for example in found["examples"]] == ["toy-a", "toy-b", "toy-c"]
     assert [finding for finding in found["examples"][1]["findings"] if finding["check"] == "readme"] == [
         {
@@ -153,7 +153,7 @@ def test_github_annotations(catalogue: Path) -> None:
         "build.sh differs from the manifest and the plan%0Ahint: cvl render toy-b",
         "::warning file=examples/toy-b/more.py,line=2,title=toy-b parameters::"
         "getattr(params, …) hides from this check which parameter is read%0Ahint: write params.NAME",
-        "3 examples, 36 checks, 1 failed, 1 warning",
+        "3 examples, 39 checks, 1 failed, 1 warning",
     ]
 
 
@@ -181,7 +181,7 @@ def test_a_path_that_is_no_example_is_wrong_usage(catalogue: Path, word: str) ->
 def test_exit_codes_and_streams_of_the_process(catalogue: Path) -> None:
     whole = process()
     assert (whole.returncode, whole.stderr) == (0, "")
-    assert whole.stdout.endswith("3 examples, 36 checks, 0 failed\n")
+    assert whole.stdout.endswith("3 examples, 39 checks, 0 failed\n")
     spoil(catalogue / "toy-b", "README.md", "")
     broken = process("--format", "json")
     assert (broken.returncode, broken.stderr) == (1, "")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cvl.rules import Status
-from tests.rules.made import series, verdict
+from cvl.rules import Context, Status
+from tests.rules.made import HERE, series, verdict
 
 FINITE = "- finite: [loss]"
 TREND = "- trend: {metric: loss, ratio_max: 0.8}"
@@ -180,3 +180,23 @@ def test_plateau(values: list[float], status: Status) -> None:
 def test_plateau_of_a_loss_gains_by_falling() -> None:
     assert verdict("- plateau: {metric: loss, epochs: 2}", train__loss=[3, 2, 1, 0.5]).status is Status.PASS
     assert verdict("- plateau: {metric: loss, epochs: 2}", train__loss=[3, 1, 2, 2]).status is Status.FAIL
+
+
+MEASURED_TREND = """
+- trend: {metric: loss, ratio_max: 0.2}
+  calibrated: {date: 2026-01-31, runs: 3, seeds: [0, 1, 2], lowest: 0.1, highest: 0.1, mean: 0.1, sd: 0, device: cpu}
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "at_home", "elsewhere"), [(0.1, "pass", "pass"), (0.5, "fail", "pass"), (1, "fail", "fail")]
+)
+def test_a_measured_ratio_holds_at_home_and_elsewhere_the_loss_must_just_fall(
+    last: float, at_home: str, elsewhere: str
+) -> None:
+    losses = [1, 1, 1, last, last, last]
+    assert verdict(MEASURED_TREND, train__loss=losses).status.value == at_home
+    away = Context(HERE, changed={"LR": "LR is 1, not 2"})
+    found = verdict(MEASURED_TREND, train__loss=losses, context=away)
+    assert (found.status.value, found.wanted) == (elsewhere, "last / first ≤ 0.95")
+    assert found.reason == "the calibrated 0.2 does not hold: LR is 1, not 2"

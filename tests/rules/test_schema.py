@@ -21,7 +21,7 @@ def options(rule: str) -> dict[str, Any]:
 
 
 def test_the_same_rules() -> None:
-    assert set(RULE["properties"]) - {"when", "severity"} == set(KINDS)
+    assert set(RULE["properties"]) - {"when", "severity", "calibrated"} == set(KINDS)
 
 
 @pytest.mark.parametrize("rule", KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from cvl.rules import Context, Status
 from tests.rules.made import HERE, series, verdict
 
+HERE_RUN = Context(HERE)
 ELSEWHERE = Context(HERE, changed={"BATCH_SIZE": "BATCH_SIZE is 2, not 16"})
 
 
@@ -65,6 +67,69 @@ def test_a_range_measured_elsewhere_is_not_comparable_but_a_missing_metric_fails
     assert (
         verdict("- trend: {metric: loss, ratio_max: 1}", train__loss=[1] * 6, context=ELSEWHERE).status is Status.PASS
     )
+
+
+CALIBRATED = """
+- range: {metric: %s, at: best, %s}
+  calibrated:
+    {date: 2026-01-31, runs: 3, seeds: [0, 1, 2], lowest: 0.5, highest: 0.6, mean: 0.55, sd: 0.05, device: cpu%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "bound", "best", "improved"),
+    [
+        ("score", "min: 0.4", 0.7, False),
+        ("score", "min: 0.4", 0.71, True),
+        ("score", "min: 0.4", 0.45, False),
+        ("loss", "max: 0.9", 0.4, False),
+        ("loss", "max: 0.9", 0.39, True),
+        ("loss", "max: 0.9", 0.8, False),
+        ("plain", "max: 0.9", 0.8, False),
+    ],
+)
+def test_a_value_clearly_better_than_all_calibrated_runs_is_said(
+    metric: str, bound: str, best: float, improved: bool
+) -> None:
+    keys = {"score": "val__score", "loss": "train__loss", "plain": "plain"}
+    rule = (CALIBRATED % (metric, bound, "")).replace("at: best", "at: final" if metric == "plain" else "at: best")
+    found = verdict(rule, context=replace(HERE_RUN, renew="`cvl calibrate x train`"), **{keys[metric]: [best]})
+    assert found.status is Status.PASS
+    if improved:
+        assert found.found == f"{best}, IMPROVED"
+        assert found.reason == "IMPROVED: 3 calibrated runs gave 0.5 … 0.6"
+        assert found.hint == "if that is no accident, `cvl calibrate x train` renews the bound"
+    else:
+        assert (found.found, found.reason, found.hint) == (str(best), "", "")
+
+
+@pytest.mark.parametrize(
+    ("when", "measured", "run", "reason"),
+    [
+        ("", "", Context(HERE, device="cuda"), "device is cuda, calibrated on cpu"),
+        ("", "", Context(HERE, turned={"WEIGHTS": "none"}), "WEIGHTS turned out none, as asked when calibrated"),
+        ("", ", parameters: {WEIGHTS: none}", HERE_RUN, "WEIGHTS turned out as asked, none when calibrated"),
+        ("", ", parameters: {WEIGHTS: none}", Context(HERE, turned={"WEIGHTS": "none"}), ""),
+        ("", ", parameters: {PRECISION: fp32}", Context(HERE, turned={"PRECISION": "fp16"}),
+         "PRECISION turned out fp16, fp32 when calibrated"),
+        ("", "", Context(HERE, changed={"DATA_DIR": "DATA_DIR is /mine, not unset"}), "DATA_DIR is /mine, not unset"),
+        ("{DATA_DIR: /mine}", "", Context(HERE, parameters={"DATA_DIR": "/mine"}, changed={"DATA_DIR": "…"}), ""),
+    ],
+)  # fmt: skip
+def test_a_calibrated_bound_holds_for_the_data_weights_and_device_it_was_measured_with(
+    when: str, measured: str, run: Context, reason: str
+) -> None:
+    rule = CALIBRATED % ("score", "min: 0.6", measured) + (f"  when: {when}\n" if when else "")
+    found = verdict(rule, context=run, val__score=[0.1])
+    assert (found.status, found.reason) == (Status.NOT_COMPARABLE if reason else Status.FAIL, reason)
+
+
+def test_a_bound_of_unknown_origin_does_not_hold_after_a_failed_fetch() -> None:
+    decided = Context(HERE, turned={"PRECISION": "fp32"})
+    assert verdict("- range: {metric: score, min: 0.6}", context=decided, val__score=[0.1]).status is Status.FAIL
+    failed = Context(HERE, turned={"WEIGHTS": "none"})
+    found = verdict("- range: {metric: score, min: 0.6}", context=failed, val__score=[0.1])
+    assert (found.status, found.reason) == (Status.NOT_COMPARABLE, "WEIGHTS turned out none")
 
 
 GAP = "- gap: {metrics: [loss, val_loss], diff_max: 0.5}"

@@ -1,0 +1,187 @@
+"""How a bound follows from runs."""
+
+from __future__ import annotations
+
+import math
+import random
+from array import array
+from dataclasses import replace
+from pathlib import Path
+from statistics import NormalDist, fmean, stdev
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvl.calibrate import Proposal, factor, limit, propose
+from cvl.readers.base import Reading, Series
+from cvl.rules import Context, Rule, parse
+from cvl.rules.log import Log
+from cvl.rules.model import Calibration, Verification
+
+# One-sided factors for 99 % coverage with 95 % confidence, as printed in tables of the noncentral t distribution.
+EXACT = {3: 10.553, 4: 7.042, 5: 5.741, 6: 5.062, 7: 4.642, 8: 4.354, 9: 4.143, 10: 3.981, 15: 3.520, 20: 3.295}
+ORIGIN = Calibration("2026-01-31", 3, (0, 1, 2), 0, 0, 0, 0, "cpu")
+
+
+@pytest.mark.parametrize(("runs", "exact"), EXACT.items())
+def test_the_factor_is_that_of_the_tables_or_a_safer_one(runs: int, exact: float) -> None:
+    assert factor(runs) == pytest.approx(exact, rel=0.011) if runs >= 5 else exact < factor(runs) < 1.3 * exact
+
+
+def test_the_factor_falls_with_more_runs_towards_the_quantile() -> None:
+    factors = [factor(runs) for runs in range(3, 2000)]
+    assert factors == sorted(factors, reverse=True)
+    assert NormalDist().inv_cdf(0.99) < factors[-1] < 2.5
+
+
+@pytest.mark.parametrize("runs", [3, 5, 10])
+def test_95_of_100_bounds_leave_at_most_one_run_in_a_hundred_beyond(runs: int) -> None:
+    dice = random.Random(runs)
+    normal = NormalDist(0.6, 0.02)
+    draws = ([dice.gauss(0.6, 0.02) for _ in range(runs)] for _ in range(1500))
+    held = sum(normal.cdf(limit(values, upper=False)) <= 0.01 for values in draws)
+    assert held >= 0.94 * 1500
+
+
+RESULTS = st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=30)
+
+
+@given(RESULTS)
+def test_a_bound_never_excludes_a_run_it_was_measured_on(values: list[float]) -> None:
+    assert limit(values, upper=False) <= min(values)
+    assert limit(values, upper=True) >= max(values)
+
+
+@given(RESULTS)
+def test_a_bound_is_rounded_outwards_to_three_digits(values: list[float]) -> None:
+    mean = fmean(values)
+    exact = max(mean + factor(len(values)) * max(stdev(values), 0.01 * mean), *values)
+    bound = limit(values, upper=True)
+    assert exact <= bound <= exact * 1.01 + 1e-12
+    assert bound == float(f"{bound:.3g}")
+
+
+def test_equal_runs_still_leave_room_for_another_machine() -> None:
+    assert limit([0.5] * 5, upper=False) == pytest.approx(0.5 * (1 - 0.01 * factor(5)), abs=1e-3)
+
+
+def test_an_outlier_that_the_normal_limit_leaves_out_moves_the_bound() -> None:
+    values = [0.5] * 30 + [0.1]
+    assert fmean(values) - factor(31) * stdev(values) > 0.1
+    assert limit(values, upper=False) == 0.1
+
+
+SECTION = """
+metrics:
+  loss: {key: train/loss}
+  score: {key: val/score, better: higher}
+  plain: {key: plain}
+presets:
+  train:
+"""
+
+
+def section(rules: str) -> Verification:
+    return parse(yaml.safe_load(SECTION + "".join(f"    {line}\n" for line in rules.splitlines())))
+
+
+def log(verification: Verification, i: int = 0, context: Context | None = None, **curves: list[float]) -> Log:
+    """Run `i`; keywords name series, with `__` for `/`."""
+    found = {}
+    for word, values in curves.items():
+        name, steps = word.replace("__", "/"), array("q", range(1, len(values) + 1))
+        found[name] = Series(name, "metrics.jsonl", steps, array("d", steps), array("d", values))
+    return Log({"cvl_jsonl": Reading(found)}, verification.metrics, context or Context(Path(f"/run-{i}")))
+
+
+def proposal(rules: str, *curves: dict[str, list[float]], context: Context | None = None) -> Proposal:
+    verification = section(rules)
+    logs = [log(verification, i, context, **one) for i, one in enumerate(curves)]
+    (one,) = propose(verification, "train", logs, ORIGIN)
+    return one
+
+
+SCORES = [{"val__score": [0.1, best, 0.3]} for best in (0.60, 0.61, 0.62, 0.60, 0.61)]
+LOSSES = [{"train__loss": [3, 3, 3, last, last, last]} for last in (1.0, 1.1, 1.2)]
+
+
+def test_a_range_gets_the_bound_on_its_bad_side_and_what_was_observed() -> None:
+    found = proposal("- range: {metric: score, at: best, min: 0.1, max: 1.0}", *SCORES)
+    values = [0.60, 0.61, 0.62, 0.60, 0.61]
+    assert found.bounds == {"min": limit(values, upper=False)} == {"min": 0.559}
+    assert found.calibrated is not None
+    numbers = (found.calibrated.lowest, found.calibrated.highest, found.calibrated.mean, found.calibrated.sd)
+    assert numbers == (0.6, 0.62, 0.608, 0.0083666)
+    assert (found.calibrated.date, found.calibrated.device) == ("2026-01-31", "cpu")
+
+
+def test_lower_is_better_for_a_loss_and_without_a_better_side_both_are_bounded() -> None:
+    assert proposal("- range: {metric: loss, max: 9}", *LOSSES).bounds == {"max": 2.44}
+    runs = [{"plain": [value]} for value in (-1.0, -1.1, -1.2)]
+    assert proposal("- range: {metric: plain, max: 9}", *runs).bounds == {"min": -2.44, "max": 0.234}
+
+
+def test_a_trend_gets_its_ratio_and_never_more_than_health_allows() -> None:
+    assert proposal("- trend: {metric: loss, ratio_max: 0.8}", *LOSSES).bounds == {"ratio_max": 0.812}
+    wild = [{"train__loss": [3, 3, 3, last, last, last]} for last in (1.0, 2.0, 2.8)]
+    assert proposal("- trend: {metric: loss, ratio_max: 0.8}", *wild).bounds == {"ratio_max": 0.95}
+
+
+FALLING_LITTLE = {"train__loss": [1, 1, 1, 0.99, 0.99, 0.99]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "runs", "reason"),
+    [
+        ("- trend: {metric: loss, ratio_max: 0.8}", [*LOSSES, FALLING_LITTLE],
+         "in one run it hardly falls: last / first is 0.99"),
+        ("- range: {metric: score, min: 0.1}", [{"val__score": [v]} for v in (0.1, 0.2, 0.3)],
+         "-1.14 would prove nothing, untrained it is 0: 3 runs that differ so much are too few"),
+        ("- range: {metric: score, min: 0.1}",
+         [{"val__score": [v], "baseline__score": [0.5]} for v in (0.6, 0.61, 0.62)],
+         "0.476 would prove nothing, untrained it is 0.5: 3 runs that differ so much are too few"),
+        ("- range: {metric: loss, max: 1}", [{"train__loss": [v], "baseline__loss": [0.7]} for v in (0.6, 0.61, 0.62)],
+         "0.744 would prove nothing, untrained it is 0.7: 3 runs that differ so much are too few"),
+        ("- range: {metrics: [loss, score], max: 1}", LOSSES,
+         "it is about several metrics; each has its own range, so write a rule for each"),
+        ("- range: {metric: score, min: 0.1}", LOSSES, "nothing logged val/score; there are: train/loss"),
+        ("- range: {metric: score, min: 0.1}", [*SCORES[:2], {"val__score": [math.nan]}],
+         "run-2 has no finite value of it"),
+        ("- range: {metric: score, min: 0.1}\n  when: {device: cuda}", SCORES, "for device=cuda, this run has cpu"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_keeps_its_bound_says_why(rule: str, runs: list[dict[str, list[float]]], reason: str) -> None:
+    found = proposal(rule, *runs)
+    assert (found.bounds, found.calibrated, found.reason) == ({}, None, reason)
+
+
+def test_a_bound_on_the_trained_side_of_the_baseline_is_proposed() -> None:
+    runs = [{"train__loss": [v], "baseline__loss": [0.8]} for v in (0.6, 0.61, 0.62)]
+    assert proposal("- range: {metric: loss, max: 1}", *runs).bounds == {"max": 0.744}
+
+
+def test_runs_with_other_parameters_measure_only_the_rules_that_are_for_them() -> None:
+    changed = Context(Path("/run"), parameters={"LR": 1}, changed={"LR": "LR is 1, not 2"})
+    for kind in ("range: {metric: score, min: 0.1}", "trend: {metric: loss, ratio_max: 0.9}"):
+        assert proposal(
+            f"- {kind}", *[{**a, **b} for a, b in zip(SCORES, LOSSES, strict=False)], context=changed
+        ).reason in (
+            "LR is 1, not 2",
+            "too short: 3 points, 6 needed",
+        )
+    assert proposal("- range: {metric: score, at: best, min: 0.1}\n  when: {LR: 1}", *SCORES, context=changed).bounds
+    failed_fetch = Context(Path("/run"), turned={"WEIGHTS": "none"})
+    assert (
+        proposal("- range: {metric: score, min: 0.1}", *SCORES, context=failed_fetch).reason
+        == "WEIGHTS turned out none"
+    )
+
+
+def test_what_was_calibrated_before_does_not_stand_in_the_way() -> None:
+    before = replace(ORIGIN, device="cuda")
+    elsewhere = Rule("range", ("score",), {"at": "best", "min": 0.1}, calibrated=before)
+    verification = Verification(section("- finite: loss").metrics, {"train": (elsewhere,)})
+    (found,) = propose(verification, "train", [log(verification, **one) for one in SCORES], ORIGIN)
+    assert found.bounds == {"min": 0.559}
