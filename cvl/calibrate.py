@@ -1,10 +1,11 @@
 """Bounds for rules from what healthy runs of a preset reached.
 
 A bound is a one-sided normal tolerance limit: mean - k * sd, or mean + k * sd where lower is better, with k such that
-99 % of all runs lie on its good side with 95 % confidence. Few runs give a large k (13.3 for 3, 5.75 for 5, 3.94 for
-10) and so a loose bound. The sd counts as at least 1 % of the mean, for equal runs say nothing about another machine;
-no bound excludes a run that it was measured on; and one that an untrained model would meet (0, its baseline, a loss
-that does not fall) is not proposed at all. The good side stays as the manifest has it.
+99 % of all runs lie on its good side with 95 % confidence. Positive values are taken by their logarithms: early scores
+of different seeds differ by factors. Few runs give a large k (13.3 for 3, 5.75 for 5, 3.94 for 10) and so a loose
+bound. The sd counts as at least 1 % of the mean, for equal runs say nothing about another machine; no bound excludes a
+run that it was measured on; and one that an untrained model might meet (its baseline, a tenth of the mean, a loss that
+does not fall) is not proposed at all. The good side stays as the manifest has it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from cvl.rules.values import point, spellings
 LEAST_RUNS = 3
 COVERAGE, CONFIDENCE = 0.99, 0.95
 LEAST_SPREAD = 0.01  # of the mean
+LEAST_SHARE = 0.1  # of the mean; a lower bound below it tells a trained model from an untrained one no more
 KINDS = ("range", "trend")
+_LARGEST_EXPONENT = 700.0  # of e in a float
+_TOO_FEW = "runs that differ so much are too few"
 # Failing these says that a bound is out of date, not that the run is ill; a trend has HARDLY_FALLS.
 _ABSOLUTE = (*KINDS, "each", "expect", "throughput", "vram_gb", "wall_clock_s")
 
@@ -57,11 +61,14 @@ def factor(runs: int) -> float:
 
 def limit(values: Sequence[float], *, upper: bool) -> float:
     """The bound that `values` give, rounded outwards to three digits."""
-    mean = fmean(values)
-    reach = factor(len(values)) * max(stdev(values), LEAST_SPREAD * abs(mean))
-    if upper:
-        return _rounded(max(mean + reach, *values), ROUND_CEILING)
-    return _rounded(min(mean - reach, *values), ROUND_FLOOR)
+    positive = min(values) > 0
+    scaled = [math.log(value) for value in values] if positive else values
+    mean = fmean(scaled)
+    reach = factor(len(values)) * max(stdev(scaled), LEAST_SPREAD * (1 if positive else abs(mean)))
+    edge = mean + (reach if upper else -reach)
+    if positive:
+        edge = math.exp(min(edge, _LARGEST_EXPONENT))
+    return _rounded(max(edge, *values), ROUND_CEILING) if upper else _rounded(min(edge, *values), ROUND_FLOOR)
 
 
 def failures(log: Log, verification: Verification, rules: Sequence[Rule]) -> list[Verdict]:
@@ -140,11 +147,11 @@ def _range_bounds(values: Sequence[float], metric: Metric, bars: Sequence[float]
         return {"min": limit(values, upper=False), "max": limit(values, upper=True)}
     lower = metric.better == "lower"
     bound = limit(values, upper=lower)
-    bars = [*bars, 0.0] if not lower and min(values) >= 0 else bars
     bar = (min if lower else max)(bars, default=math.nan)
     if (bound >= bar) if lower else (bound <= bar):
-        words = f"{bound:g} would prove nothing, untrained it is {bar:g}"
-        raise _NoBound(f"{words}: {len(values)} runs that differ so much are too few")
+        raise _NoBound(f"{bound:g} would prove nothing, untrained it is {bar:g}: {len(values)} {_TOO_FEW}")
+    if not lower and min(values) >= 0 and bound <= LEAST_SHARE * fmean(values):
+        raise _NoBound(f"{bound:g} would prove nothing, the mean is {fmean(values):.3g}: {len(values)} {_TOO_FEW}")
     return {"max" if lower else "min": bound}
 
 

@@ -106,7 +106,7 @@ def _report(example: Example, found: Sequence[Run], origin: Calibration, proposa
         ("on", f"{origin.device} ({origin.hardware}){versions}"),
         (
             "bound",
-            f"mean ∓ {calibrate.factor(origin.runs):.3g} sd (99 % of runs, 95 % confidence; sd at least 1 % of mean)",
+            f"mean ∓ {calibrate.factor(origin.runs):.3g} sd of logarithms (99 % of runs, 95 % confidence; sd ≥ 1 %)",
         ),
     ]
     titles = ("RULE", "METRIC", "AT", "LOWEST", "HIGHEST", "MEAN", "SD", "PRESENT", "PROPOSED")

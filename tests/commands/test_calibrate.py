@@ -76,13 +76,13 @@ def test_bounds_with_their_provenance_are_written_and_the_rest_of_the_file_stays
     after = (folder / "example.yaml").read_text(encoding="utf-8")
     new = [line for line in after.splitlines() if line not in before.splitlines()]
     assert [line.partition(", hardware")[0] for line in new] == [
-        "      - trend: {metric: train_loss, ratio_max: 0.11}   # a guess",
+        "      - trend: {metric: train_loss, ratio_max: 0.126}   # a guess",
         f"        calibrated: {{date: '{runs.now()[:10]}', runs: 3, seeds: [0, 1, 2], lowest: 0.0639757, "
         "highest: 0.0699125, mean: 0.0662132, sd: 0.00322702, device: cpu",
-        "      - range: {metric: map50, at: best, min: 0.494}  # é",
+        "      - range: {metric: map50, at: best, min: 0.499}  # é",
         new[3].partition(", hardware")[0],
     ]
-    restored = after.replace("0.11}", "0.8}").replace("0.494}", "0.2}")
+    restored = after.replace("0.126}", "0.8}").replace("0.499}", "0.2}")
     assert "".join(line for line in restored.splitlines(True) if "calibrated:" not in line) == before
     assert calibrate("train", *FROM).exception is None  # a second time the same bounds come out
     assert (folder / "example.yaml").read_text(encoding="utf-8") == after
@@ -94,11 +94,11 @@ def test_what_was_measured_and_proposed_is_printed(folder: Path) -> None:
     assert lines[0] == "runs   one, two, three"
     assert lines[1] == "seeds  0, 1, 2"
     assert lines[2].startswith("on     cpu (")
-    assert lines[3] == "bound  mean ∓ 13.3 sd (99 % of runs, 95 % confidence; sd at least 1 % of mean)"
+    assert lines[3] == "bound  mean ∓ 13.3 sd of logarithms (99 % of runs, 95 % confidence; sd ≥ 1 %)"
     assert [line.split() for line in lines[5:]] == [
         ["RULE", "METRIC", "AT", "LOWEST", "HIGHEST", "MEAN", "SD", "PRESENT", "PROPOSED"],
-        ["trend", "train_loss", "0.06398", "0.06991", "0.06621", "0.003227", "ratio_max", "0.8", "ratio_max", "0.11"],
-        ["range", "map50", "best", "0.5688", "0.5717", "0.5706", "0.001593", "min", "0.2", "min", "0.494"],
+        ["trend", "train_loss", "0.06398", "0.06991", "0.06621", "0.003227", "ratio_max", "0.8", "ratio_max", "0.126"],
+        ["range", "map50", "best", "0.5688", "0.5717", "0.5706", "0.001593", "min", "0.2", "min", "0.499"],
     ]
     assert (folder / "example.yaml").read_bytes() == before
 
@@ -106,7 +106,7 @@ def test_what_was_measured_and_proposed_is_printed(folder: Path) -> None:
 def test_new_seeds_go_through_cvl_run(trained: tuple[Path, subprocess.CompletedProcess[str]], folder: Path) -> None:
     done = trained[1]
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "min 0.494" in done.stdout and "verdict: PASS" not in done.stdout
+    assert "min 0.499" in done.stdout and "verdict: PASS" not in done.stdout
     assert done.stderr.count("verdict: PASS (3 of 3 rules)") == 3
     said = [line.partition(":")[0] for line in done.stderr.splitlines() if line.startswith("run ")]
     assert said == ["run 1", "run 2", "run 3"]
@@ -185,7 +185,7 @@ def test_a_bound_that_is_out_of_date_does_not_hinder_its_renewal(folder: Path) -
         manifest.read_text().replace("min: 0.2}", "min: 0.9}").replace("ratio_max: 0.8", "ratio_max: 0.01")
     )
     assert calibrate("train", *FROM).exception is None
-    assert "min: 0.494}" in manifest.read_text() and "ratio_max: 0.11}" in manifest.read_text()
+    assert "min: 0.499}" in manifest.read_text() and "ratio_max: 0.126}" in manifest.read_text()
 
 
 def test_rules_that_are_aliases_are_left_as_they_are(folder: Path) -> None:
@@ -204,7 +204,7 @@ def test_equal_runs_are_remarked_on(folder: Path) -> None:
         shutil.copy(folder / "outputs/one/metrics.jsonl", folder / "outputs" / run)
     lines = calibrate("train", *FROM, "--dry-run").stdout.splitlines()
     assert lines[-1] == "range map50: all runs are equal; does SEED reach the job?"
-    assert "min 0.495" in lines[-3]
+    assert "min 0.5" in lines[-3]
 
 
 @pytest.mark.slow
