@@ -23,6 +23,7 @@ _QUIET_S = 20.0  # within an epoch no more than a line each
 _CURVES = 5
 _BARS = "▁▂▃▄▅▆▇█"
 _BARS_WIDE = 16
+_BARS_SEE = 4096  # points of the curve, at most
 
 
 def looks(folder: Path, judge: Judge, wait: Callable[[float], object]) -> Iterator[Judgement]:
@@ -116,10 +117,11 @@ def status(judgement: Judgement) -> str:
 
 
 def sparkline(series: Series) -> str:
-    """The curve in a few characters, each the median of its share of the points; `!` where none is finite."""
+    """The curve in a few characters, each the median of its part of the points; `!` where none is finite."""
     n = len(series)
     width = min(_BARS_WIDE, n)
-    parts = [series.value[i * n // width : (i + 1) * n // width] for i in range(width)]
+    stride = max(1, n // _BARS_SEE)
+    parts = [series.value[i * n // width : (i + 1) * n // width : stride] for i in range(width)]
     finite = [sorted(value / 2 for value in part if math.isfinite(value)) for part in parts]  # halved: no overflow
     middle = [part[len(part) // 2] for part in finite if part]
     low, high = min(middle, default=0.0), max(middle, default=0.0)
