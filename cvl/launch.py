@@ -124,6 +124,8 @@ def run(
     except (KeyboardInterrupt, EngineError) as error:
         record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.ended = runs.now()
+        if isinstance(error, EngineError):
+            record.post_mortem = asdict(postmortem.explain(error.exit_code, tail=error.message.encode()))
         runs.save(folder, record)
         raise
     record.seconds = round((record.seconds or 0) + time.monotonic() - started, 1)

@@ -18,7 +18,7 @@ Judge = Callable[[], Judgement]
 Say = Callable[[str], None]
 
 _PAUSE_S = 1.0
-_SHARE = 10  # a look that took a second is followed by a pause of ten
+_SHARE = 4  # a look that took a second is followed by a pause of four
 _QUIET_S = 20.0  # within an epoch no more than a line each
 _CURVES = 5
 _BARS = "▁▂▃▄▅▆▇█"

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from cvl import live
 from cvl.cli import group
+from cvl.engines.local import LocalEngine
+from cvl.errors import EngineError
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "run.schema.json").read_text(encoding="utf-8"))
 MANIFEST = """
@@ -178,3 +180,15 @@ def test_following_a_run_of_the_catalogue_ends_with_it(tiny: Path, sleeps: Any) 
     done = cvl("check", "mine", "--follow")
     assert done.return_value == 3  # nothing was logged
     assert "train_loss" in done.stdout and "cause: unknown" in done.stdout
+
+
+def test_what_kept_the_engine_from_starting_is_explained_too(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise EngineError(
+            "pip failed:\nCould not install packages due to an OSError: [Errno 28] No space left on device"
+        )
+
+    monkeypatch.setattr(LocalEngine, "prepare", full)
+    with pytest.raises(EngineError):
+        run()
+    assert record(tiny)["post_mortem"]["cause"] == "disk_full"
