@@ -164,10 +164,11 @@ def explain(exit_code: int, *, oom_killed: bool | None = None, tail: bytes = b""
 
 
 def words(kept: Mapping[str, Any]) -> str:
-    """A cause as a run record keeps it, in a few lines."""
-    fix = [f"fix: {kept['fix']}"] if kept["fix"] else []
-    name = f" ({kept['cause']})" if kept["cause"] != UNKNOWN else ""
-    return "\n".join([f"cause: {kept['what']}{name}", *(f"  {line}" for line in kept["evidence"]), *fix])
+    """A cause as a run record keeps it, in a few lines; the record is a file that anybody may have written."""
+    name, what, fix = (str(kept.get(key, "")) for key in ("cause", "what", "fix"))
+    lines = [f"cause: {what}" + (f" ({name})" if name != UNKNOWN else "")]
+    lines += [f"  {line}" for line in kept.get("evidence", ())] + ([f"fix: {fix}"] if fix else [])
+    return "\n".join(map(_printable, lines))
 
 
 def _said(lines: list[str]) -> Cause | None:
@@ -220,8 +221,12 @@ def _known(name: str, what: str = "", *, evidence: str = "") -> Cause:
 def _lines(tail: bytes) -> list[str]:
     """Foreign text made fit for a terminal: no escape sequence, a carriage return ends a line."""
     text = _ESCAPE.sub("", tail.decode("utf-8", "replace"))
-    lines = ("".join(c if c.isprintable() else " " for c in line).rstrip() for line in text.splitlines())
+    lines = (_printable(line).rstrip() for line in text.splitlines())
     return [line for line in lines if line]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _short(line: str) -> str:

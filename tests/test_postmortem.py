@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cvl.postmortem import KNOWN, UNKNOWN, explain
+from cvl.postmortem import KNOWN, UNKNOWN, explain, words
 
 TEXTS = Path(__file__).parent / "postmortem"
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load((TEXTS / "expected.yaml").read_text(encoding="utf-8"))
@@ -96,3 +96,12 @@ def test_unknown_shows_the_end_of_the_log_fit_for_a_terminal() -> None:
     assert found.evidence[-2:] == ("50%", "100% red")
     assert all(line.isprintable() for line in found.evidence)
     assert len(explain(1, tail=b"x" * 10_000).evidence[0]) == 301
+
+
+def test_a_cause_in_words() -> None:
+    kept = {"cause": "disk_full", "what": "the disk is full", "fix": "make room", "evidence": ["[Errno 28]"]}
+    assert words(kept) == "cause: the disk is full (disk_full)\n  [Errno 28]\nfix: make room"
+    assert (
+        words({**kept, "cause": "unknown", "fix": "", "evidence": ["\x1b[31m"]}) == "cause: the disk is full\n   [31m"
+    )
+    assert words({"x": 1}) == "cause:  ()"
