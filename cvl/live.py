@@ -132,14 +132,15 @@ def sparkline(series: Series) -> str:
 
 def _progress(series: Series) -> str:
     step, epoch = series.step[-1], series.epoch[-1]
-    if math.isnan(epoch):
+    if not math.isfinite(epoch):
         return f"step {step}"
     return f"epoch {math.floor(epoch)}" + (f"  step {step}" if step != epoch else "")
 
 
 def _epoch(text: str) -> str:
-    """What a line of status says of the epoch, and which metrics there are."""
-    return " ".join(word for word in text.split("  ")[:1] if word.startswith("epoch"))
+    """What a line of status says of the epoch; empty where the log has none."""
+    first = text.partition("  ")[0]
+    return first if first.startswith("epoch") else ""
 
 
 def _printable(text: str) -> str:

@@ -156,6 +156,15 @@ def test_a_log_of_nobodys_making(tmp_path: Path) -> None:
     assert live.status(hostile) == "epoch 1  a\N{REPLACEMENT CHARACTER}[31m 1 ▁"
 
 
+@pytest.mark.parametrize(
+    ("epoch", "said"), [(2, "epoch 2  step 7"), (7, "epoch 7"), (math.inf, "step 7"), (-1e300, "epoch -1")]
+)
+def test_how_far_a_run_is(tmp_path: Path, epoch: float, said: str) -> None:
+    row = {"step": 7, "epoch": epoch, "train/loss": 1}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert live.status(judge(Verification(), "", Context(tmp_path))).startswith(said)
+
+
 def test_nothing_is_said_of_a_folder_without_a_log(tmp_path: Path) -> None:
     assert live.status(judge(Verification(), "", Context(tmp_path))) == ""
 
