@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,7 @@ _CLASSES = ("NUM_CLASSES", "CLASSES")
 
 @dataclass(frozen=True)
 class Judgement:
-    """Everything that is said about a run's logs; `seen`: reader -> series -> its summary."""
+    """Everything that is said about a run's logs; `seen`: reader -> series -> its summary, `curves`: by metric."""
 
     folder: Path
     verdicts: tuple[Verdict, ...]
@@ -31,18 +32,28 @@ class Judgement:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     seen: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, Series] = field(default_factory=dict, repr=False)
 
 
 def judge(
-    verification: Verification, preset: str, context: Context, *, task: str = "", strict: bool = False
+    verification: Verification,
+    preset: str,
+    context: Context,
+    *,
+    task: str = "",
+    strict: bool = False,
+    ended: bool = True,
 ) -> Judgement:
-    """Judges `context.folder` by the rules of `preset`; without any, by built-in health rules on the loss."""
+    """Judges `context.folder` by the rules of `preset`; without any, by built-in health rules on the loss.
+
+    Of a run that has not `ended` only what cannot change any more is a failure.
+    """
     found = readers.read(context.folder)
     wanted = verification.presets.get(preset, ())
     if not wanted:
         verification, wanted = _built_in(found, context)
         context = replace(context, preset_own_epochs=False)
-    verdicts = rules.evaluate(wanted, verification, found, context)
+    verdicts = rules.evaluate(wanted, verification, found, context, ended=ended)
     seen = {reader: {name: summary(s) for name, s in reading.series.items()} for reader, reading in found.items()}
     rating = _rate(task, seen, verification, context)
     return Judgement(
@@ -53,7 +64,20 @@ def judge(
         notes=rating.notes if rating else (),
         problems=tuple(_problems(found, context.folder)),
         seen=seen,
+        curves=_curves(Log(found, verification.metrics, context), rating.metric if rating else ""),
     )
+
+
+def _curves(log: Log, rated: str) -> dict[str, Series]:
+    """The series of the declared metrics by name, and of the rated one by its key."""
+    curves = {}
+    for name in log.metrics:
+        with suppress(Missing):
+            curves[name] = log.get(name)
+    if rated and rated not in {metric.key for metric in log.metrics.values()}:
+        with suppress(Missing):
+            curves[rated] = log.find([rated])
+    return curves
 
 
 def _problems(found: Mapping[str, Reading], folder: Path) -> Iterator[str]:

@@ -9,12 +9,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cvl import console, contract, engines, machine, proof, runs, verdict
-from cvl.engines.base import Engine, Outcome, supervise
+from cvl import console, contract, engines, live, machine, postmortem, proof, runs, verdict
+from cvl.engines.base import Engine, Outcome, supervise, unwatched
 from cvl.engines.local import LocalEngine
 from cvl.errors import EngineError, Interrupted, JobError, MetricsError, UsageError
 from cvl.judge import Judgement
@@ -34,6 +34,7 @@ class Job:
     plan: Plan
     settings: Mapping[str, Setting]
     strict: bool = False
+    abort_on_fail: bool = False
 
 
 def this_host() -> Host:
@@ -102,24 +103,33 @@ def _serving(engine: Engine, plan: Plan) -> Engine:
     return engine
 
 
-def run(job: Job, engine: Engine, sink: Callable[[bytes], None]) -> tuple[Record, Judgement | None]:
-    """Runs the job to its end and judges what it logged; the record is on disk from the start."""
+def run(
+    job: Job, engine: Engine, sink: Callable[[bytes], None], *, show: Callable[[str], None] | None = None
+) -> tuple[Record, Judgement | None]:
+    """Runs the job to its end and judges what it logged; the record is on disk from the start.
+
+    `show` is told how the metrics stand while the job runs.
+    """
     folder = job.plan.run_folder
     record = _begin(job, engine)
+    watch = live.Watch(folder, lambda: _judged(job, record), abort=job.abort_on_fail, show=show, say=console.say)
+    beside = watch.beside if job.abort_on_fail or show else unwatched
     started = time.monotonic()
     try:
         record.environment = dict(engine.prepare(job.plan, console.say))
         record.command = engine.command(job.plan)
         runs.save(folder, record)
         with _logged(folder, sink) as output:
-            outcome = supervise(lambda: engine.start(job.plan), output, timeout=job.plan.timeout)
+            outcome = supervise(lambda: engine.start(job.plan), output, timeout=job.plan.timeout, beside=beside)
     except (KeyboardInterrupt, EngineError) as error:
         record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.ended = runs.now()
+        if isinstance(error, EngineError):
+            record.post_mortem = asdict(postmortem.explain(error.exit_code, tail=error.message.encode()))
         runs.save(folder, record)
         raise
     record.seconds = round((record.seconds or 0) + time.monotonic() - started, 1)
-    judgement = _conclude(job, record, outcome)
+    judgement = _conclude(job, record, outcome, live.reason(watch.stopped_by) if watch.stopped_by else "")
     runs.save(folder, record)
     return record, judgement
 
@@ -144,7 +154,7 @@ def exit_code(record: Record, *, strict: bool) -> int:
     """The process's exit code, from how the run ended."""
     if record.status == "interrupted":
         return Interrupted.exit_code
-    if record.verdict == "fail" or (strict and record.health_only):
+    if record.status == "stopped" or record.verdict == "fail" or (strict and record.health_only):
         return MetricsError.exit_code
     if record.exit_code == 0 and record.status == "done":
         return 0
@@ -197,22 +207,35 @@ def _begin(job: Job, engine: Engine) -> Record:
     return record
 
 
-def _conclude(job: Job, record: Record, outcome: Outcome) -> Judgement | None:
-    """Puts into the record how the job ended, and what its logs are worth where it came to an end of its own."""
+def _conclude(job: Job, record: Record, outcome: Outcome, reason: str) -> Judgement | None:
+    """Puts into the record how the job ended: what its logs are worth, or where it failed, why."""
     record.ended = runs.now()
     record.exit_code = outcome.exit_code
-    if outcome.interrupted:
-        record.status = "interrupted"
-    else:
-        record.status = "timed_out" if outcome.timed_out else "failed" if outcome.exit_code else "done"
+    record.status, record.reason, record.post_mortem = _status(outcome), reason, {}
     folder = job.plan.run_folder
-    if outcome.interrupted or outcome.timed_out or outcome.exit_code not in (0, MetricsError.exit_code):
+    if record.status == "failed" and outcome.exit_code != MetricsError.exit_code:
+        tail = runs.tail(folder / contract.TRAIN_LOG, postmortem.TAIL_BYTES)
+        record.post_mortem = asdict(postmortem.explain(outcome.exit_code, oom_killed=outcome.oom_killed, tail=tail))
         return None
-    judgement = verdict.of_run(job.example, job.preset, record, folder, strict=job.strict)
+    if record.status in ("interrupted", "timed_out"):
+        return None
+    judgement = _judged(job, record)
     verdict.keep(record, judgement, folder)
-    if outcome.exit_code == MetricsError.exit_code:
+    if record.status != "done":
         record.verdict = "fail"
     return judgement
+
+
+def _judged(job: Job, record: Record) -> Judgement:
+    return verdict.of_run(job.example, job.preset, record, job.plan.run_folder, strict=job.strict)
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.interrupted:
+        return "interrupted"
+    if outcome.timed_out:
+        return "timed_out"
+    return "stopped" if outcome.aborted else "failed" if outcome.exit_code else "done"
 
 
 @contextmanager

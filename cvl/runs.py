@@ -17,7 +17,8 @@ from cvl import contract, machine
 from cvl.errors import JobError, UsageError
 
 LATEST = "latest"
-STATUSES = ("running", "done", "failed", "interrupted", "timed_out", "lost")
+STATUSES = ("running", "done", "failed", "interrupted", "timed_out", "stopped", "lost")
+UNFINISHED = ("running", "stopped")  # what its rules want at the end may be missing
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Record:
     ended: str = ""
     seconds: float | None = None
     exit_code: int | None = None  # the job's own
+    reason: str = ""  # why the run was stopped
+    post_mortem: dict[str, Any] = field(default_factory=dict)  # why the job failed: cause, what, fix, evidence
     resumes: list[str] = field(default_factory=list)  # when the run was gone on with
     verdict: str = ""  # pass, fail or not judged
     health_only: bool = False
@@ -109,6 +112,16 @@ def hardware(record: Record) -> str:
     """The GPU that the job trained on, or the CPU, as the machine names it."""
     gpus = record.hardware.get("gpus") if record.device == "cuda" else None
     return str(gpus[0]).partition(",")[0] if gpus else str(record.hardware.get("cpu", ""))
+
+
+def tail(path: Path, size: int) -> bytes:
+    """The last `size` bytes of a file; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            return file.read()
+    except OSError:
+        return b""
 
 
 def within(output: Path) -> Iterator[tuple[Path, Record | str]]:

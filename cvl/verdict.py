@@ -31,7 +31,14 @@ class JobFacts:
 def of_run(example: Example, preset: Preset, record: Record, folder: Path, *, strict: bool = False) -> Judgement:
     """Judges the run in `folder` by the rules that `example` has now."""
     run = context(example, preset, record, folder)
-    return judge.judge(example.verification, preset.name, run, task=next(iter(example.tasks), ""), strict=strict)
+    return judge.judge(
+        example.verification,
+        preset.name,
+        run,
+        task=next(iter(example.tasks), ""),
+        strict=strict,
+        ended=record.status not in runs.UNFINISHED,
+    )
 
 
 def context(example: Example, preset: Preset, record: Record, folder: Path) -> Context:
@@ -64,14 +71,17 @@ def _turned(
     return dict(sorted(found.items()))
 
 
-def of_folder(folder: Path, *, task: str = "", strict: bool = False) -> Judgement:
-    """Judges any folder of logs: by its manifest where it is a run of the catalogue, else by the health rules."""
+def of_folder(folder: Path, *, task: str = "", strict: bool = False, ended: bool = True) -> Judgement:
+    """Judges any folder of logs: by its manifest where it is a run of the catalogue, else by the health rules.
+
+    Whether a run has ended its record knows; of a folder without one the caller says it.
+    """
     if (folder / contract.RECORD).is_file():
         record = runs.load(folder)
         example = example_of(record, folder)
         if example is not None and record.preset in example.presets:
             return of_run(example, example.presets[record.preset], record, folder, strict=strict)
-    return judge.judge(Verification(), "", Context(folder), task=task, strict=strict)
+    return judge.judge(Verification(), "", Context(folder), task=task, strict=strict, ended=ended)
 
 
 def keep(record: Record, judgement: Judgement, folder: Path) -> None:

@@ -17,7 +17,7 @@ BOTTOM = ("contract", "errors", "params", "formats")
 # What the bottom may use beside the standard library: train.py needs it inside every image.
 BOTTOM_THIRD_PARTY = {"params": {"yaml"}, "formats": {"yaml", "PIL"}}
 HOST_THIRD_PARTY = {"urllib3", "requests", "click", "docker", "jsonschema", "packaging", "PIL", "rich", "yaml"}
-PURE = ("plan", "rules")
+PURE = ("plan", "postmortem", "rules")
 ACTING = {"subprocess", "socket", "shutil", "tempfile", "docker", "signal", "threading", "urllib"}
 HEAVY = {"docker", "jsonschema", "rich", "PIL", "torch", "numpy", "requests", "urllib3", "asyncio"}
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cvl import catalogue, contract, report, runs, verdict
+from cvl import catalogue, console, contract, live, postmortem, report, runs, verdict
 from cvl.errors import CvlError, MetricsError, UsageError
+from cvl.judge import Judgement
 
 
 @click.command()
@@ -15,19 +19,42 @@ from cvl.errors import CvlError, MetricsError, UsageError
 @click.option("--task", default="", help="Task of a log without a manifest, such as object_detection or segmentation.")
 @click.option("--format", "form", default="text", type=click.Choice(list(report.FORMATS)), show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 3 also where calibrated ranges do not apply.")
-def command(run: str | None, task: str, form: str, strict: bool) -> int:
+@click.option("--follow", is_flag=True, help="While the run goes on: say what changes, end at the first failure.")
+def command(run: str | None, task: str, form: str, strict: bool, follow: bool) -> int:
     """Judge RUN (a name or a folder; the newest run, where none is named).
 
     A run of this catalogue is judged by the rules of its manifest as they are now, any other folder of training
-    logs by the health rules that need no calibration.
+    logs by the health rules that need no calibration. --follow ends when the run does, when a rule has failed for
+    good, or with Ctrl-C.
     """
     outputs = [folder / Path(contract.OUTPUTS).name for folder in _examples()]
     folder = runs.find(run, outputs) if run else _newest(outputs)
-    judgement = verdict.of_folder(folder, task=task, strict=strict)
+    judge = partial(verdict.of_folder, folder, task=task, strict=strict)
+    judgement = _followed(folder, judge) if follow else judge()
     click.echo(report.get(form).render(judgement))
+    if form == "text" and (kept := _post_mortem(folder)):
+        click.echo(postmortem.words(kept))
     if judgement.outcome.word == "not judged":
         return UsageError.exit_code
     return 0 if judgement.outcome.ok else MetricsError.exit_code
+
+
+def _followed(folder: Path, judge: Callable[..., Judgement]) -> Judgement:
+    """What is to be said when following ends; Ctrl-C says that a folder without a record has ended."""
+    try:
+        ended = live.follow(folder, partial(judge, ended=False), lambda: _goes_on(folder), console.say)
+    except KeyboardInterrupt:
+        ended = True
+    return judge(ended=ended)
+
+
+def _goes_on(folder: Path) -> bool:
+    """Nobody knows of a folder without a record."""
+    return not (folder / contract.RECORD).is_file() or runs.load(folder).status == "running"
+
+
+def _post_mortem(folder: Path) -> Mapping[str, Any]:
+    return runs.load(folder).post_mortem if (folder / contract.RECORD).is_file() else {}
 
 
 def _examples() -> list[Path]:

@@ -7,13 +7,15 @@ import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-from cvl import catalogue, console, contract, launch, manifest, plan, report, runs, settings
+from cvl import catalogue, console, contract, launch, manifest, plan, postmortem, report, runs, settings
+from cvl.engines.base import Engine
 from cvl.errors import UsageError
 from cvl.judge import Judgement
+from cvl.liveline import LiveLine, columns
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
 from cvl.runs import Record
@@ -37,6 +39,7 @@ class Options:
     env_names: tuple[str, ...]
     timeout: float | None
     strict: bool
+    abort_on_fail: bool
     dry_run: bool
     as_json: bool
 
@@ -64,6 +67,7 @@ class Options:
 @click.option("--env", "env_names", multiple=True, metavar="NAME", help="Pass one more environment variable on.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the job after so many seconds.")
 @click.option("--strict", is_flag=True, help="Exit with 3 also where calibrated ranges do not apply.")
+@click.option("--abort-on-fail", is_flag=True, help="Stop the job as soon as a rule has failed for good; exit with 3.")
 @click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run record as JSON; the job's output goes to stderr.")
 def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) -> int:
@@ -85,12 +89,23 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     if given.dry_run:
         click.echo(engine.command(job.plan))
         return 0
-    record, judgement = launch.run(job, engine, launch.to_stream(sys.stderr if given.as_json else sys.stdout))
+    record, judgement = _run(job, engine, sys.stderr if given.as_json else sys.stdout)
     if given.as_json:
         click.echo(json.dumps(asdict(record), indent=2))
     else:
         _show(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
+
+
+def _run(job: launch.Job, engine: Engine, stream: TextIO) -> tuple[Record, Judgement | None]:
+    """The job's output goes to `stream`; on a terminal with a line about the metrics."""
+    if not stream.isatty():
+        return launch.run(job, engine, launch.to_stream(stream))
+    line = LiveLine(launch.to_stream(stream), columns)
+    try:
+        return launch.run(job, engine, line.write, show=line.show)
+    finally:
+        line.clear()
 
 
 def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
@@ -101,8 +116,11 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
         console.say(f"interrupted; --resume {record.run} goes on with what was saved")
     elif judgement is None:
         console.say(f"error: the job failed (exit code {record.exit_code}); its output is above and in the log")
+        console.say(postmortem.words(record.post_mortem))
     elif judgement.verdicts:
         click.echo(f"\n{job.example.name} {job.preset.name}\n{report.get('text').render(judgement)}")
+    if record.status == "stopped":
+        console.say(f"stopped (--abort-on-fail): {record.reason}")
     click.echo(f"run: {job.plan.run_folder}")
     curves = job.plan.run_folder / contract.PICTURES / "curves.png"
     if curves.is_file():
@@ -131,7 +149,8 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
         env_names=options.env_names,
         timeout=options.timeout,
     )
-    return launch.Job(example, preset, plan.make(example, preset, request, launch.this_host()), values, options.strict)
+    made = plan.make(example, preset, request, launch.this_host())
+    return launch.Job(example, preset, made, values, options.strict, options.abort_on_fail)
 
 
 def _resume_path(word: str | None, output: Path) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cvl import catalogue, compare, console, contract, plot, runs
+from cvl import catalogue, compare, console, contract, plot, postmortem, runs
 from cvl.errors import UsageError
 from cvl.runs import Record
 
@@ -68,11 +68,14 @@ def show(run: str, as_json: bool) -> None:
         ("peak memory", "" if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"),
         ("resumed", ", ".join(record.resumes)),
         *(("note", _plain(note)) for note in record.notes),
+        ("stopped for", record.reason),
     ]
     click.echo(console.columns([fact for fact in facts if fact[1]]))
     changed = [(n, str(p["value"]), p["source"]) for n, p in record.parameters.items() if p["source"] != "default"]
     if changed:
         click.echo("\nParameters that were set\n" + console.columns(changed, indent="  "))
+    if record.post_mortem:
+        click.echo("\n" + postmortem.words(record.post_mortem))
     for verdict in record.verdicts:
         if verdict.get("status") == "fail":
             click.echo(f"\n✗ {verdict.get('rule')}: wanted {verdict.get('wanted')}, found {verdict.get('found')}")

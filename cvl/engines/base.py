@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_S = 30.0  # from the request to stop until the kill: a checkpoint of a large model takes its time
 
 Say = Callable[[str], None]
+Beside = Callable[[Callable[[], None]], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Outcome:
     exit_code: int
     interrupted: bool = False
     timed_out: bool = False
+    aborted: bool = False  # by what watches beside it
+    oom_killed: bool | None = None  # whether the kernel ended it for want of memory; None: nobody knows
 
 
 class Job(Protocol):
@@ -40,6 +43,9 @@ class Job(Protocol):
 
     def wait(self) -> int:
         """Its exit code, once the output has ended."""
+
+    def oom_killed(self, exit_code: int) -> bool | None:
+        """Whether the kernel ended it for want of memory; None where the engine cannot know."""
 
 
 class Engine(Protocol):
@@ -60,16 +66,27 @@ class Engine(Protocol):
         """Starts the job."""
 
 
+def unwatched(_stop: Callable[[], None]) -> AbstractContextManager[object]:
+    """Nothing beside the job."""
+    return nullcontext()
+
+
 def supervise(
-    start: Callable[[], Job], sink: Callable[[bytes], None], *, timeout: float | None, grace: float = GRACE_S
+    start: Callable[[], Job],
+    sink: Callable[[bytes], None],
+    *,
+    timeout: float | None,
+    grace: float = GRACE_S,
+    beside: Beside = unwatched,
 ) -> Outcome:
     """Starts a job and passes its output to `sink` until it ends.
 
     SIGINT, SIGTERM and SIGHUP stop the job: first asked, killed after `grace` seconds or at the second signal; one that
-    comes during the start stops the job as soon as there is one. `timeout` in seconds does the same.
+    comes during the start stops the job as soon as there is one. `timeout` in seconds does the same, and so does the
+    function that `beside`, entered while the job runs, is given.
     """
     stopper = _Stopper(grace)
-    with _signals(stopper.interrupt), _timer(timeout, stopper.time_out):
+    with _signals(stopper.interrupt), _timer(timeout, stopper.time_out), beside(stopper.abort):
         job = start()
         stopper.watch(job)
         reader = threading.Thread(target=_drain, args=(job, sink), daemon=True)
@@ -77,7 +94,8 @@ def supervise(
         reader.join()
         exit_code = job.wait()
     stopper.done()
-    return Outcome(exit_code, stopper.interrupted, stopper.timed_out)
+    oom_killed = None if stopper.requests else job.oom_killed(exit_code)
+    return Outcome(exit_code, stopper.interrupted, stopper.timed_out, stopper.aborted, oom_killed)
 
 
 class _Stopper:
@@ -85,6 +103,7 @@ class _Stopper:
         self.job: Job | None = None
         self.interrupted = False
         self.timed_out = False
+        self.aborted = False
         self.requests = 0
         self.killer = threading.Timer(grace, self._kill)
         self.killer.daemon = True
@@ -101,6 +120,11 @@ class _Stopper:
     def time_out(self) -> None:
         self.timed_out = True
         self._stop()
+
+    def abort(self) -> None:
+        if not self.requests:  # a second request would kill
+            self.aborted = True
+            self._stop()
 
     def _stop(self) -> None:
         self.requests += 1

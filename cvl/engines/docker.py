@@ -126,6 +126,16 @@ class DockerJob:
                 hint=f"once it is back, `docker ps` shows whether the container {self.container.short_id} still runs",
             ) from None
 
+    def oom_killed(self, exit_code: int) -> bool | None:
+        """From the engine's memory of events: the container itself, with its state, is removed by now."""
+        if not exit_code or self.container.client is None:
+            return None
+        wanted = {"container": self.container.id, "event": ["oom", "destroy"]}
+        with suppress(OSError), closing(self.container.client.events(since=0, filters=wanted, decode=True)) as events:
+            for event in events:  # the first is the answer: a container is destroyed after all else
+                return bool(event["Action"] == "oom")
+        return None
+
     def _signal(self, name: str) -> None:
         """A container that has ended, or an engine that went away, needs no signal: `wait` tells which."""
         with suppress(OSError):

@@ -129,6 +129,9 @@ class LocalJob:
             self.process.stdout.close()
         return code if code >= 0 else 128 - code
 
+    def oom_killed(self, exit_code: int) -> bool | None:
+        return None
+
     def _signal(self, number: signal.Signals) -> None:
         try:
             os.killpg(self.process.pid, number)

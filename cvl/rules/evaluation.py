@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from cvl.readers.base import Reading
 from cvl.rules.artifact import judge_files, judge_reload
 from cvl.rules.case import Case, Finding, failed
+from cvl.rules.early import so_far
 from cvl.rules.kinds import KINDS
 from cvl.rules.log import Log, Missing
 from cvl.rules.model import Context, Rule, Status, Verdict, Verification, Where
@@ -15,11 +16,20 @@ _MISSING = "the job stopped before it logged this, or `key` in the manifest is n
 
 
 def evaluate(
-    rules: Iterable[Rule], verification: Verification, readings: Mapping[str, Reading], context: Context
+    rules: Iterable[Rule],
+    verification: Verification,
+    readings: Mapping[str, Reading],
+    context: Context,
+    *,
+    ended: bool = True,
 ) -> tuple[Verdict, ...]:
-    """The verdicts of `rules` on the metrics of `verification`: in order, one for each metric a rule names."""
+    """The verdicts of `rules` on the metrics of `verification`: in order, one for each metric a rule names.
+
+    Of a run that has not `ended` only those failures that nothing logged later can take back.
+    """
     log = Log(readings, verification.metrics, context)
-    return tuple(verdict for rule in rules for verdict in _verdicts(rule, log))
+    found = ((rule, verdict) for rule in rules for verdict in _verdicts(rule, log))
+    return tuple(verdict if ended else so_far(rule, verdict, log) for rule, verdict in found)
 
 
 def _verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:

@@ -171,14 +171,14 @@ def test_the_job_is_the_caller_and_writes_where_it_may(make_plan: Any, tiny: Pat
 
 def test_exit_code_and_bytes_arrive_as_they_are(make_plan: Any, containers: Containers) -> None:
     outcome, output = run(make_plan(MODE="bytes", CODE="7"))
-    assert outcome == Outcome(7)
+    assert outcome == Outcome(7, oom_killed=False)
     assert output == b"10%\r\xff\xfe100%\r\n"
 
 
 def test_a_short_job_loses_neither_output_nor_exit_code(make_plan: Any, containers: Containers) -> None:
     made = make_plan(MODE="bytes", CODE="3")
     found = [run(made) for _ in range(10)]
-    assert found == [(Outcome(3), b"10%\r\xff\xfe100%\r\n")] * 10
+    assert found == [(Outcome(3, oom_killed=False), b"10%\r\xff\xfe100%\r\n")] * 10
 
 
 def test_a_silent_job_outlasts_the_timeout_of_the_engine(
@@ -213,6 +213,21 @@ def test_a_job_that_ignores_the_request_is_killed_after_the_grace(make_plan: Any
 def test_the_timeout_stops_the_job(make_plan: Any, containers: Containers) -> None:
     outcome, _ = run(make_plan(MODE="sleep"), timeout=3)
     assert outcome == Outcome(143, timed_out=True)
+
+
+def test_a_job_that_is_out_of_memory_is_told_from_one_that_was_killed(
+    make_plan: Any, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = module._options
+    limits = {"mem_limit": "96m", "memswap_limit": "96m"}
+    monkeypatch.setattr(module, "_options", lambda *words: {**options(*words), **limits})
+    assert run(make_plan(MODE="eat"))[0] == Outcome(137, oom_killed=True)
+
+    def kill() -> None:
+        subprocess.run(["docker", "kill", containers()[0]["Id"]], check=True, capture_output=True)
+
+    assert run(make_plan(MODE="sleep"), on_ready=kill)[0] == Outcome(137, oom_killed=False)
+    assert run(make_plan(MODE="bytes", CODE="7"))[0] == Outcome(7, oom_killed=False)
 
 
 def test_a_signal_during_the_start_stops_the_job(
@@ -259,7 +274,7 @@ def test_an_engine_that_goes_away_is_said(make_plan: Any, monkeypatch: pytest.Mo
 
 def test_a_program_that_is_not_in_the_image_is_said_by_the_job(make_plan: Any, containers: Containers) -> None:
     outcome, output = run(replace(make_plan(), command=("no-such-program",)))
-    assert outcome == Outcome(127)
+    assert outcome == Outcome(127, oom_killed=False)
     assert b"no-such-program" in output
 
 

@@ -67,6 +67,8 @@ match params.MODE:
         say("ready")
         time.sleep(5)
         say("done")
+    case "eat":
+        hoard = [b"x" * 2**20 for _ in range(2**20)]
     case "bytes":
         sys.stdout.buffer.write(b"10%\r\xff\xfe100%\r\n")
 
