@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +91,8 @@ class Collector:
     def __init__(self) -> None:
         self._points: dict[str, Points] = {}
         self._problems: dict[tuple[str, str], list[int]] = {}
+        self._first: int | None = None
+        self._last = 0
 
     def add(self, path: Path, name: str, point: tuple[int, float, float]) -> None:
         """A point (step, epoch, value) of metric `name`."""
@@ -99,6 +103,15 @@ class Collector:
     ) -> None:
         """Many points of metric `name` at once, as columns of one length."""
         self._of(path, name).extend(steps, epochs, values)
+
+    def at(self, step: int) -> None:
+        """Training is at `step`, as logged: where that is back at its first one, another run began in the same log."""
+        if self._first is None:
+            self._first = step
+        elif step <= self._first and step < self._last:
+            self._points.clear()
+            self._first = step
+        self._last = step
 
     def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:
@@ -116,6 +129,30 @@ class Collector:
             for (file, why), (line, count) in self._problems.items()
         )
         return Reading({name: points.series(name) for name, points in self._points.items()}, tuple(problems))
+
+
+@dataclass
+class Clock:
+    """Steps over a whole run, from a log that counts them anew in each epoch: an epoch starts where the last one ended."""
+
+    epoch: float = math.nan
+    step: int | None = None
+    _starts: dict[float, int] = field(default_factory=dict)
+    _position: int = 0
+    _length: int = 0
+
+    def tick(self, epoch: float, position: int, length: int = 0) -> int:
+        """`position` in `epoch` is reached; `length` is that of an epoch, 0 where the log does not say it.
+
+        A count that goes on from epoch to epoch is taken as it is.
+        """
+        if epoch not in self._starts:
+            again = position <= self._position
+            ended = self._length or self._position + (position == 0)
+            self._starts[epoch] = self._starts.get(self.epoch, 0) + (ended if again and self.step is not None else 0)
+        self.epoch, self._position, self._length = epoch, position, length
+        self.step = self._starts[epoch] + position
+        return self.step
 
 
 def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
@@ -150,3 +187,22 @@ def number(text: str) -> float | None:
         return None if "_" in text else float(text)
     except ValueError:
         return None
+
+
+def real(raw: object) -> float | None:
+    """`raw` of a parsed file as a value; None where it is no number."""
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
+        return None
+    try:
+        return float(raw)
+    except OverflowError:
+        return None
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """The JSON object that `text` spells; None where it spells none."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
