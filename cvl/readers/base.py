@@ -133,7 +133,7 @@ class Collector:
 
 @dataclass
 class Clock:
-    """Steps over a whole run, from a log that counts them anew in each epoch: an epoch starts where the last one ended."""
+    """Steps over a whole run, from a log that counts anew in each epoch: an epoch starts where the last one ended."""
 
     epoch: float = math.nan
     step: int | None = None
@@ -141,17 +141,17 @@ class Clock:
     _position: int = 0
     _length: int = 0
 
-    def tick(self, epoch: float, position: int, length: int = 0) -> int:
+    def tick(self, epoch: float, position: int, length: int = 0) -> int | None:
         """`position` in `epoch` is reached; `length` is that of an epoch, 0 where the log does not say it.
 
-        A count that goes on from epoch to epoch is taken as it is.
+        A count that goes on from epoch to epoch is taken as it is. None where the step does not fit 64 bits.
         """
         if epoch not in self._starts:
             again = position <= self._position
             ended = self._length or self._position + (position == 0)
             self._starts[epoch] = self._starts.get(self.epoch, 0) + (ended if again and self.step is not None else 0)
         self.epoch, self._position, self._length = epoch, position, length
-        self.step = self._starts[epoch] + position
+        self.step = whole(self._starts[epoch] + position)
         return self.step
 
 
