@@ -76,6 +76,12 @@ class Points:
         self.epoch.extend(epochs)
         self.value.extend(values)
 
+    def forget(self, step: int) -> None:
+        """Take back the last points, from `step` on."""
+        while self.step and self.step[-1] >= step:
+            for column in (self.step, self.epoch, self.value):
+                column.pop()
+
     def series(self, name: str) -> Series:
         if self.rising:
             return Series(name, self.file, self.step, self.epoch, self.value)
@@ -91,8 +97,7 @@ class Collector:
     def __init__(self) -> None:
         self._points: dict[str, Points] = {}
         self._problems: dict[tuple[str, str], list[int]] = {}
-        self._first: int | None = None
-        self._last = 0
+        self._last = -(2**63)
 
     def add(self, path: Path, name: str, point: tuple[int, float, float]) -> None:
         """A point (step, epoch, value) of metric `name`."""
@@ -105,12 +110,10 @@ class Collector:
         self._of(path, name).extend(steps, epochs, values)
 
     def at(self, step: int) -> None:
-        """Training is at `step`, as logged: where that is back at its first one, another run began in the same log."""
-        if self._first is None:
-            self._first = step
-        elif step <= self._first and step < self._last:
-            self._points.clear()
-            self._first = step
+        """Training is at `step`; where it was further, it went back, and what was logged from there on is void."""
+        if step < self._last:
+            for points in self._points.values():
+                points.forget(step)
         self._last = step
 
     def _of(self, path: Path, name: str) -> Points:

@@ -34,8 +34,6 @@ def read(paths: list[Path]) -> Reading:
     collector = Collector()
     for path in paths:
         for line, step, epoch in _placed(path, collector):
-            if not line.held:
-                collector.at(step)
             for name, value in line.values:
                 collector.add(path, name, (step, math.nan if epoch is None else epoch, value))
     return collector.reading()

@@ -1,7 +1,7 @@
 """metrics.json of Detectron2: JSON lines with `iteration`, from 0; what evaluation adds stands in rows of its own.
 
-Losses are medians of the last 20 iterations, NaN is an AP without ground truth. A resume appends and repeats
-iterations; a run that starts again from its first iteration replaces the one before it.
+Losses are medians of the last 20 iterations, NaN is an AP without ground truth. A resume appends: from the iteration on
+that training rows go back to, what stood there before is void.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME = "detectron2"
 _FILE = "metrics.json"
 _HEAD = 65536
 _STEP = "iteration"
-_TRAINING = "total_loss"  # evaluation may be written late, with an iteration before that of the last row
+_TRAINING = "total_loss"  # other rows come late: evaluation with an iteration before that of the training row above it
 
 
 def find(folder: Path) -> list[Path]:
