@@ -3,8 +3,8 @@
 A validation row says which epoch ended. It is put on the last iteration logged in that epoch (what follows the last
 full logging interval is not in the log); where training counts iterations alone, its step is one already. A name that
 training rows have too gets `val/` before it. MMDetection 2 counts iterations anew in each epoch: an epoch starts at the
-last one logged before it. −1 is an AP or AR without ground truth, and left out. Where training goes back, by a resume, what
-was logged from there on is void.
+last one logged before it. −1 is an AP or AR without ground truth, and left out. Where training goes back, by a resume,
+what was logged from there on is void.
 """
 
 from __future__ import annotations

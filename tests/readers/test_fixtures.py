@@ -21,10 +21,7 @@ from cvl.readers.base import Reading
 DATA = Path(__file__).parent / "data"
 CASES = sorted(path.parent for path in DATA.glob("*/*/expected.json"))
 IDS = [path.relative_to(DATA).as_posix() for path in CASES]
-CUTS = [
-    64,
-    pytest.param(4096, marks=pytest.mark.slow),
-]  # files up to this size are cut at every byte, larger ones so often
+CUTS = [64, pytest.param(4096, marks=pytest.mark.slow)]  # how often a file is cut, at every byte where it is small
 Point = tuple[int, str]
 
 
@@ -70,7 +67,7 @@ def test_cut_anywhere_there_is_no_wrong_value(tmp_path: Path, case: Path, most: 
 def everything_logged(reader: readers.Reader, path: Path, whole: bytes) -> dict[str, set[Point]]:
     """All points of the log, those that later ones replaced included: of each part that ends with a line, or whole."""
     known: dict[str, set[Point]] = {}
-    ends = [i + 1 for i, byte in enumerate(whole) if byte == 0x0A] if len(whole) < 1 << 20 else []
+    ends = [i + 1 for i, byte in enumerate(whole) if byte in b"\r\n"] if len(whole) < 1 << 20 else []
     for length in [*ends, len(whole)]:
         path.write_bytes(whole[:length])
         for name, row in points(reader.read([path])).items():
