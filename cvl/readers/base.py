@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import compress, islice
 from operator import lt
 from pathlib import Path
 from typing import Protocol
@@ -77,10 +78,14 @@ class Points:
         self.value.extend(values)
 
     def forget(self, step: int) -> None:
-        """Take back the last points, from `step` on."""
-        while self.step and self.step[-1] >= step:
-            for column in (self.step, self.epoch, self.value):
-                column.pop()
+        """Take back every point from `step` on."""
+        if self.rising:
+            first = bisect_left(self.step, step)
+            del self.step[first:], self.epoch[first:], self.value[first:]
+        else:
+            kept = bytes(each < step for each in self.step)
+            self.epoch, self.value = array("d", compress(self.epoch, kept)), array("d", compress(self.value, kept))
+            self.step = array("q", compress(self.step, kept))
 
     def series(self, name: str) -> Series:
         if self.rising:
@@ -131,7 +136,8 @@ class Collector:
             Problem(file, f"line {line}: {why}{f' (and {count - 1} more lines)' if count > 1 else ''}" if line else why)
             for (file, why), (line, count) in self._problems.items()
         )
-        return Reading({name: points.series(name) for name, points in self._points.items()}, tuple(problems))
+        series = {name: points.series(name) for name, points in self._points.items() if points.step}
+        return Reading(series, tuple(problems))
 
 
 @dataclass

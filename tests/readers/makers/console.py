@@ -61,7 +61,7 @@ def in_logging() -> tuple[str, Points]:
     form = "\x1b[32m%(asctime)s\x1b[0m %(levelname)s [rank0] %(filename)s:%(lineno)d - %(message)s"
     logger.handlers[0].setFormatter(logging.Formatter(form))
     logger.info("config: lr=0.1, val_every=5, url=http://localhost:6006")
-    for i, loss in enumerate(sum(LOSSES, [])):
+    for i, loss in enumerate(loss for losses in LOSSES for loss in losses):
         epoch, step = i // 3 + 1, 10 * (i + 1)
         logger.info("epoch %d/3 step %d loss=%.4f acc: %.1f%%  (1.5 s)", epoch, step, loss, 90 + i / 2)
         points.setdefault("loss", {})[step] = epoch, loss
