@@ -7,6 +7,7 @@ that training rows go back to, what stood there before is void.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cvl.readers.base import Collector, Reading, json_object, lines, real, whole
@@ -15,7 +16,10 @@ NAME = "detectron2"
 _FILE = "metrics.json"
 _HEAD = 65536
 _STEP = "iteration"
+_BATCH = 1000
 _TRAINING = "total_loss"  # other rows come late: evaluation with an iteration before that of the training row above it
+
+Numbered = tuple[int, int, dict[str, object]]  # step, line, the rest of the row
 
 
 def find(folder: Path) -> list[Path]:
@@ -31,24 +35,50 @@ def find(folder: Path) -> list[Path]:
 
 def read(paths: list[Path]) -> Reading:
     collector = Collector()
-    for path, number, text, complete in lines(paths, collector):
-        row = json_object(text)
-        step = whole(row.pop(_STEP, None)) if row is not None else None
-        if row is not None and step is not None:
-            _add(collector, path, number, row, step)
-        elif not complete:
-            collector.skip(path, number, "torn line at the end")
-        else:
-            collector.skip(path, number, "not a JSON object" if row is None else f"no whole number `{_STEP}`")
+    for path in paths:
+        batch: list[Numbered] = []
+        for numbered in _rows(path, collector):
+            if len(batch) == _BATCH or (batch and numbered[0] <= batch[-1][0]):
+                _add(collector, path, batch)
+                batch = []
+            if _TRAINING in numbered[2]:
+                collector.at(numbered[0])
+            batch.append(numbered)
+        _add(collector, path, batch)
     return collector.reading()
 
 
-def _add(collector: Collector, path: Path, number: int, row: dict[str, object], step: int) -> None:
-    if _TRAINING in row:
-        collector.at(step)
-    for name, raw in row.items():
+def _rows(path: Path, collector: Collector) -> Iterator[Numbered]:
+    for _, line, text, complete in lines([path], collector):
+        row = json_object(text)
+        step = whole(row.pop(_STEP, None)) if row is not None else None
+        if row is not None and step is not None:
+            yield step, line, row
+        elif not complete:
+            collector.skip(path, line, "torn line at the end")
+        else:
+            collector.skip(path, line, "not a JSON object" if row is None else f"no whole number `{_STEP}`")
+
+
+def _add(collector: Collector, path: Path, batch: list[Numbered]) -> None:
+    """Rows by rising step: in whatever order their points are added, none replaces another."""
+    groups: dict[tuple[str, ...], list[Numbered]] = {}
+    for numbered in batch:
+        groups.setdefault(tuple(numbered[2]), []).append(numbered)
+    for names, rows in groups.items():
+        steps, numbers, _ = zip(*rows, strict=True)
+        epochs = [math.nan] * len(rows)
+        for name, column in zip(names, zip(*(row.values() for _, _, row in rows), strict=True), strict=True):
+            if set(map(type, column)) == {float}:
+                collector.extend(path, name, steps, epochs, column)
+            else:
+                _add_checked(collector, path, name, zip(steps, numbers, column, strict=True))
+
+
+def _add_checked(collector: Collector, path: Path, name: str, cells: Iterable[tuple[int, int, object]]) -> None:
+    for step, line, raw in cells:
         value = real(raw)
         if value is None:
-            collector.skip(path, number, f"{name} is not a number")
+            collector.skip(path, line, f"{name} is not a number")
         else:
             collector.add(path, name, (step, math.nan, value))
