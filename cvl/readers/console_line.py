@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08]|\b(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
-_NUMBER = r"[-+]?(?:nan|inf(?:inity)?|(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?![\w:/-]|[.,]\d)"
-_COUNT = r"\s*(?:\((?P<{0}_of>\w+)\))?[\s:=#\[(]*(?P<{0}>\d{{1,18}})(?:\s*/\s*(?P<{0}s>\d{{1,18}}))?(?![\w%]|[.:]\d)"
+_NUMBER = r"[-+]?(?:nan|inf(?:inity)?|(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)(?![\w:/-]|[.,]\d)"
+_COUNT = r"\s?(?:\((?P<{0}_of>\w+)\))?[\s:=#\[(]*(?P<{0}>\d{{1,18}})(?:\s*/\s*(?P<{0}s>\d{{1,18}}))?(?![\w%]|[.:]\d)"
 _COUNTER = r"(?:global[ _])?step|iter(?:ation)?|batch"
 _PART = r"(?:test|val(?:id(?:ation)?)?|eval(?:uation)?|train(?:ing)?)"
 _TOKEN = re.compile(
