@@ -14,6 +14,9 @@ from cvl.readers.base import Reader, Reading
 READERS = {
     "cvl_jsonl": "cvl.readers.cvl_jsonl",
     "ultralytics": "cvl.readers.ultralytics",
+    "detectron2": "cvl.readers.detectron2",
+    "mmengine": "cvl.readers.mmengine",
+    "console": "cvl.readers.console",
 }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import compress, islice
 from operator import lt
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +77,16 @@ class Points:
         self.epoch.extend(epochs)
         self.value.extend(values)
 
+    def forget(self, step: int) -> None:
+        """Take back every point from `step` on."""
+        if self.rising:
+            first = bisect_left(self.step, step)
+            del self.step[first:], self.epoch[first:], self.value[first:]
+        else:
+            kept = bytes(each < step for each in self.step)
+            self.epoch, self.value = array("d", compress(self.epoch, kept)), array("d", compress(self.value, kept))
+            self.step = array("q", compress(self.step, kept))
+
     def series(self, name: str) -> Series:
         if self.rising:
             return Series(name, self.file, self.step, self.epoch, self.value)
@@ -89,6 +102,7 @@ class Collector:
     def __init__(self) -> None:
         self._points: dict[str, Points] = {}
         self._problems: dict[tuple[str, str], list[int]] = {}
+        self._last = -(2**63)
 
     def add(self, path: Path, name: str, point: tuple[int, float, float]) -> None:
         """A point (step, epoch, value) of metric `name`."""
@@ -99,6 +113,13 @@ class Collector:
     ) -> None:
         """Many points of metric `name` at once, as columns of one length."""
         self._of(path, name).extend(steps, epochs, values)
+
+    def at(self, step: int) -> None:
+        """Training is at `step`; where it was further, it went back, and what was logged from there on is void."""
+        if step < self._last:
+            for points in self._points.values():
+                points.forget(step)
+        self._last = step
 
     def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:
@@ -115,7 +136,32 @@ class Collector:
             Problem(file, f"line {line}: {why}{f' (and {count - 1} more lines)' if count > 1 else ''}" if line else why)
             for (file, why), (line, count) in self._problems.items()
         )
-        return Reading({name: points.series(name) for name, points in self._points.items()}, tuple(problems))
+        series = {name: points.series(name) for name, points in self._points.items() if points.step}
+        return Reading(series, tuple(problems))
+
+
+@dataclass
+class Clock:
+    """Steps over a whole run, from a log that counts anew in each epoch: an epoch starts where the last one ended."""
+
+    epoch: float = math.nan
+    step: int | None = None
+    _starts: dict[float, int] = field(default_factory=dict)
+    _position: int = 0
+    _length: int = 0
+
+    def tick(self, epoch: float, position: int, length: int = 0) -> int | None:
+        """`position` in `epoch` is reached; `length` is that of an epoch, 0 where the log does not say it.
+
+        A count that goes on from epoch to epoch is taken as it is. None where the step does not fit 64 bits.
+        """
+        if epoch not in self._starts:
+            again = position <= self._position
+            ended = self._length or self._position + (position == 0)
+            self._starts[epoch] = self._starts.get(self.epoch, 0) + (ended if again and self.step is not None else 0)
+        self.epoch, self._position, self._length = epoch, position, length
+        self.step = whole(self._starts[epoch] + position)
+        return self.step
 
 
 def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
@@ -150,3 +196,22 @@ def number(text: str) -> float | None:
         return None if "_" in text else float(text)
     except ValueError:
         return None
+
+
+def real(raw: object) -> float | None:
+    """`raw` of a parsed file as a value; None where it is no number."""
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
+        return None
+    try:
+        return float(raw)
+    except OverflowError:
+        return None
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """The JSON object that `text` spells; None where it spells none."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 from cvl.contract import METRICS
-from cvl.readers.base import Collector, Reading, lines, whole
+from cvl.readers.base import Collector, Reading, json_object, lines, real, whole
 
 NAME = "cvl_jsonl"
 _HEAD = ("step", "epoch", "time")
@@ -20,7 +19,7 @@ def find(folder: Path) -> list[Path]:
 def read(paths: list[Path]) -> Reading:
     collector = Collector()
     for path, number, text, complete in lines(paths, collector):
-        row = _object(text)
+        row = json_object(text)
         step = whole(row.get("step")) if row is not None else None
         if row is not None and step is not None:
             _add(collector, path, number, row, step)
@@ -31,30 +30,13 @@ def read(paths: list[Path]) -> Reading:
     return collector.reading()
 
 
-def _object(text: str) -> dict[str, object] | None:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
-
-
 def _add(collector: Collector, path: Path, number: int, row: dict[str, object], step: int) -> None:
-    epoch = _float(row.get("epoch"))
+    epoch = real(row.get("epoch"))
     for name, raw in row.items():
         if name in _HEAD:
             continue
-        value = _float(raw)
+        value = real(raw)
         if value is None:
             collector.skip(path, number, f"{name} is not a number")
         else:
             collector.add(path, name, (step, math.nan if epoch is None else epoch, value))
-
-
-def _float(raw: object) -> float | None:
-    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-        return None
-    try:
-        return float(raw)
-    except OverflowError:
-        return None

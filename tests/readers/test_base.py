@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvl import readers
-from cvl.readers.base import Collector, number, whole
+from cvl.readers.base import Clock, Collector, Points, number, whole
 
 FILE = Path("log")
 
@@ -98,3 +98,29 @@ def test_columns_and_points_are_one_series() -> None:
     collector.extend(FILE, "m", [], [], [])
     series = collector.reading().series["m"]
     assert list(series.step) == [1, 2, 3, 4] and list(series.value) == [5, 6, 8, 9]
+
+
+@given(st.lists(st.integers(0, 20)), st.integers(-1, 21))
+def test_points_from_a_step_on_are_taken_back(steps: list[int], first: int) -> None:
+    points = Points("log")
+    for i, step in enumerate(steps):
+        points.add(step, float(i), float(-i))
+    points.forget(first)
+    kept = [(step, i, -i) for i, step in enumerate(steps) if step < first]
+    assert list(zip(points.step, points.epoch, points.value, strict=True)) == kept
+
+
+def test_a_clock_adds_up_epochs() -> None:
+    clock = Clock()
+    anew = [clock.tick(*at) for at in ((1, 50), (1, 100), (2, 50), (2, 100), (4, 50), (2, 50), (3, 1))]
+    assert anew == [50, 100, 150, 200, 250, 150, 151]
+    clock = Clock()
+    assert [clock.tick(*at) for at in ((0, 0, 40), (0, 20, 40), (1, 0, 40), (1, 39, 40), (2, 0, 40))] == [
+        0,
+        20,
+        40,
+        79,
+        80,
+    ]
+    clock = Clock()
+    assert [clock.tick(*at) for at in ((1, 50), (2, 100), (2, 150), (3, 2**63))] == [50, 100, 150, None]
