@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cvl.readers.base import Series
 from cvl.rules.log import Log
-from cvl.rules.model import Metric, Rule, Status, Where
+from cvl.rules.model import Context, Metric, Rule, Status, Where
 
 NO_FINITE = "no finite value"
 NOWHERE = Where()
@@ -60,6 +60,11 @@ def too_short(case: Case, wanted: str, needed: int) -> Finding:
     return Finding(
         Status.FAIL if own else Status.NOT_RUN, wanted, f"{len(case.series)} points", case.where(), reason, hint
     )
+
+
+def left_profile(rule: Rule, context: Context) -> str:
+    """What differs from the runs that the rule's bound was measured on; empty where it holds."""
+    return ", ".join(words for name, words in context.changed.items() if name not in rule.when)
 
 
 def exceeds(value: float, limit: float) -> bool:

@@ -47,17 +47,19 @@ def _judge_loss(case: Case, wanted: str) -> Finding | None:
 def judge_count(case: Case) -> Finding:
     n, least = len(case.series), case.number("min", 1)
     gapless = case.rule.options.get("gaps") is False
-    wanted = f"≥ {least:g} points" + (", no gaps" if gapless else "")
+    wanted = f"≥ {least:g} points" + (", no gaps, none twice" if gapless else "")
     if n < least:
         short = too_short(case, wanted, int(least))
         hint = "the job stopped early, or logs less often than the rule expects: see the end of logs/train.log"
         return failed(wanted, short.found, short.where, reason=short.reason, hint=hint) if short.hint else short
-    gap = _gap(case) if gapless else None
-    if gap is None:
-        return passed(wanted, f"{n} points", case.where())
-    before, after = case.series.step[gap - 1], case.series.step[gap]
-    hint = "rows were lost: two processes writing one log, or a resume from an older checkpoint"
-    return failed(wanted, f"nothing from step {before} to {after}", case.where(gap), hint=hint)
+    if gapless and (i := _gap(case)) is not None:
+        before, after = case.series.step[i - 1], case.series.step[i]
+        hint = "rows were lost: two processes writing one log, or a resume from an older checkpoint"
+        return failed(wanted, f"nothing from step {before} to {after}", case.where(i), hint=hint)
+    if gapless and (i := _again(case)) is not None:
+        hint = "a resume that did not drop the rows after its checkpoint, or two processes writing one log"
+        return failed(wanted, f"epoch {case.series.epoch[i]:g} comes again", case.where(i), hint=hint)
+    return passed(wanted, f"{n} points", case.where())
 
 
 def _gap(case: Case) -> int | None:
@@ -66,6 +68,13 @@ def _gap(case: Case) -> int | None:
     strides = [after - before for before, after in pairwise(steps)]
     usual = median(strides) if strides else 0
     return next((i + 1 for i, stride in enumerate(strides) if stride >= 2 * usual), None)
+
+
+def _again(case: Case) -> int | None:
+    """Index of the first point that goes back to an earlier epoch, or is the second where there is one an epoch."""
+    epochs = case.series.epoch
+    alone = sum(before != after for before, after in pairwise(epochs)) * 2 > len(epochs)
+    return next((i + 1 for i, (a, b) in enumerate(pairwise(epochs)) if b < a or (b == a and alone)), None)
 
 
 def judge_trend(case: Case) -> Finding:

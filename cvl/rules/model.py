@@ -8,6 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from cvl.readers.base import Reading
+
+Readings = Mapping[str, Reading]
 Option = float | int | bool | str | tuple[str, ...]
 
 
@@ -56,6 +59,7 @@ class Context:
     """The run: `parameters` are effective values; calibrated bounds do not hold where something was `changed`.
 
     `changed` maps a parameter's name to what changed, in words; a rule whose `when` names the parameter allows for it.
+    `siblings` are the logs of comparable runs with other seeds, `runs` those of the runs that rules name.
     """
 
     folder: Path
@@ -63,6 +67,10 @@ class Context:
     device: str = "cpu"  # cpu | cuda
     preset_own_epochs: bool = False
     changed: Mapping[str, str] = field(default_factory=dict)
+    hardware: tuple[str, ...] = ()  # the GPUs' and the CPU's names
+    seconds: float | None = None
+    siblings: tuple[Readings, ...] = ()
+    runs: Mapping[str, Readings] = field(default_factory=dict)
 
 
 class Status(str, Enum):

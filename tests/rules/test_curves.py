@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from array import array
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -76,6 +78,24 @@ def test_count_finds_gaps(steps: list[int], status: Status) -> None:
     assert found.status is status
     if status is Status.FAIL:
         assert found.found == "nothing from step 30 to 50"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "found"),
+    [
+        ([1, 2, 3, 3, 4, 5], "epoch 3 comes again"),
+        ([1, 2, 3, 2, 3, 4], "epoch 2 comes again"),
+        ([1, 1, 2, 2, 1, 1, 2, 2], "epoch 1 comes again"),
+        ([1, 1, 1, 2, 2, 2], ""),
+        ([1, 2, 2.5, 3], ""),
+        ([math.nan] * 4, ""),
+    ],
+)
+def test_count_finds_rows_that_come_again_after_a_resume(epochs: list[float], found: str) -> None:
+    curve = replace(series("train/loss", [1.0] * len(epochs)), epoch=array("d", epochs))
+    one = verdict("- count: {metric: loss, gaps: false}", curve)
+    assert (one.status is Status.FAIL) == bool(found)
+    assert one.found == (found or f"{len(epochs)} points")
 
 
 def test_gaps_do_not_matter_unless_asked() -> None:
