@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from cvl import catalogue, contract, report, runs, verdict
+from cvl import catalogue, contract, ratings, report, runs, verdict
 from cvl.errors import CvlError, MetricsError, UsageError
 
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--task", default="", help="Task of a log without a manifest, such as object_detection or segmentation.")
+@click.option("--task", default="", help=f"Task of a log without a manifest: {', '.join(ratings.TASKS)}.")
 @click.option("--format", "form", default="text", type=click.Choice(list(report.FORMATS)), show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 3 also where calibrated ranges do not apply.")
 def command(run: str | None, task: str, form: str, strict: bool) -> int:
@@ -21,6 +21,8 @@ def command(run: str | None, task: str, form: str, strict: bool) -> int:
     A run of this catalogue is judged by the rules of its manifest as they are now, any other folder of training
     logs by the health rules that need no calibration.
     """
+    if task and not ratings.known(task):
+        raise UsageError(f"--task {task!r}: no table rates it", hint=f"tasks are: {', '.join(ratings.TASKS)}")
     outputs = [folder / Path(contract.OUTPUTS).name for folder in _examples()]
     folder = runs.find(run, outputs) if run else _newest(outputs)
     judgement = verdict.of_folder(folder, task=task, strict=strict)
