@@ -16,6 +16,7 @@ _MANY = 5
 _WINDOW = 20
 _PARTS = "train/*_loss"  # Ultralytics logs the parts of a loss only
 _TINY = 1e-12
+_EXPLOSION = 10
 
 Found = Iterator[tuple[Metric, Rule]]
 
@@ -55,10 +56,18 @@ def _training(series: Mapping[str, Series]) -> Found:
         return
     metric = Metric(name, name, better="lower", kind="loss")
     yield metric, Rule("trend", (name,), {"ratio_max": RATIO_MAX})
+    if name in series and exploded(series[name]):
+        yield metric, Rule("trend", (name,), {"ratio_max": 1.0, "from": "first"})
     if name in series and len(series[name]) > _WINDOW:
         yield metric, Rule("no_spike", (name,), {"window": _WINDOW}, severity="warn")
     if name in series and len(series[name]) > _MANY:
         yield metric, Rule("count", (name,), {"gaps": False}, severity="warn")
+
+
+def exploded(series: Series) -> bool:
+    """Whether the first tenth, with which `trend` compares the end, went far above where the loss began."""
+    early = series.value[: max(3, len(series) // 10)]
+    return any(value > _EXPLOSION * early[0] > 0 for value in early)
 
 
 def _validation(series: Mapping[str, Series]) -> Found:

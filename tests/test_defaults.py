@@ -48,6 +48,7 @@ def test_a_healthy_log_raises_nothing() -> None:
         ({"train__loss": [-value for value in FALLING]}, "finite train/loss"),
         ({"train__loss": [3.0, math.nan, *FALLING[2:]]}, "finite train/loss"),
         ({"train__loss": [*FALLING[:8], 0.0, 0.0, 0.0, 0.0]}, "finite train/loss"),
+        ({"train__loss": [1.0, 600.0, 90.0, *[1.1] * 9]}, "trend train/loss"),
         ({"val__loss": [math.inf] * 12}, "finite val/loss"),
         ({"val__loss": [0.7] * 12}, "not_constant val/loss"),
         ({"val__iou": [0.31] * 12}, "not_constant val/iou"),
@@ -79,6 +80,10 @@ def test_what_healthy_runs_do_too_is_a_warning(odd: dict[str, Sequence[float]], 
     curves = {**HEALTHY, **odd}
     assert warned in told("warn", "segmentation", **curves)
     assert told("fail", "segmentation", **curves) == set()
+
+
+def test_a_loss_that_explodes_and_comes_back_below_its_start_has_learned() -> None:
+    assert told("fail", train__loss=[1.0, 600.0, 90.0, *[0.2] * 9]) == set()
 
 
 def test_a_few_rows_at_zero_are_no_failure_yet() -> None:

@@ -79,15 +79,18 @@ def _again(case: Case) -> int | None:
 
 def judge_trend(case: Case) -> Finding:
     n, limit = len(case.series), case.number("ratio_max")
-    k = max(3, n // 10)
-    wanted = f"last / first ≤ {limit:g}"
+    k, alone = max(3, n // 10), case.text("from") == "first"
+    wanted = f"last / {'first value' if alone else 'first'} ≤ {limit:g}"
     if n < 2 * k:
         return too_short(case, wanted, 2 * k)
     early = [value for value in case.series.value[:k] if math.isfinite(value)]
     if not early:
         return failed(wanted, NO_FINITE, case.where(0), hint=_DIVERGED)
     # A value that is not finite is worse than any other.
-    first, last = median(early), median(value if math.isfinite(value) else math.inf for value in case.series.value[-k:])
+    first, last = (
+        early[0] if alone else median(early),
+        median(value if math.isfinite(value) else math.inf for value in case.series.value[-k:]),
+    )
     if first <= 0 and case.metric.signed:
         return Finding(Status.NOT_RUN, wanted, shown(first), case.where(0), "a ratio means nothing for values ≤ 0")
     ratio = last / first if first > 0 else math.inf

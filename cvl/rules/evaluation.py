@@ -38,7 +38,7 @@ def _verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:
 def _run_verdicts(rule: Rule, log: Log, judge: Callable[[Rule, Log], Finding]) -> Iterator[Verdict]:
     """On the whole run; what was saved well is then compared with what the log says of it."""
     finding = _of_run(rule, log, judge)
-    yield _verdict(rule, "", finding)
+    yield _verdict(rule, str(rule.options.get("group", "")), finding)
     if finding.status is Status.PASS and "reload" in rule.options:
         yield _verdict(rule, str(rule.options["reload"]), _of_run(rule, log, judge_reload))
 

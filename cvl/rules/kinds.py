@@ -31,7 +31,7 @@ KINDS: Mapping[str, Kind] = {
     "finite": Kind(curves.judge_finite),
     "count": Kind(curves.judge_count, {"min": NUMBER, "gaps": SWITCH}, any_of=("min", "gaps")),
     "init": Kind(curves.judge_init, {"value": TEXT, "classes": TEXT, "tol": NUMBER}, required=("value",)),
-    "trend": Kind(curves.judge_trend, {"ratio_max": NUMBER}, required=("ratio_max",)),
+    "trend": Kind(curves.judge_trend, {"ratio_max": NUMBER, "from": TEXT}, required=("ratio_max",)),
     "no_spike": Kind(curves.judge_no_spike, {"factor": NUMBER, "window": NUMBER}),
     "plateau": Kind(curves.judge_plateau, {"epochs": NUMBER, "delta": NUMBER}, required=("epochs",), needs_better=True),
     "range": Kind(values.judge_range, {"at": TEXT, "min": NUMBER, "max": NUMBER}, any_of=("min", "max")),

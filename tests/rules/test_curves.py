@@ -115,6 +115,12 @@ def test_trend_at_its_limit(last: float, status: Status) -> None:
     assert verdict(TREND, train__loss=[1, 1, 1, last, last, last]).status is status
 
 
+@pytest.mark.parametrize(("start", "status"), [("tenth", Status.PASS), ("first", Status.FAIL)])
+def test_trend_from_the_first_value_is_not_fooled_by_an_early_explosion(start: str, status: Status) -> None:
+    rule = f"- trend: {{metric: loss, ratio_max: 0.8, from: {start}}}"
+    assert verdict(rule, train__loss=[1, 600, 90, 1.1, 1.1, 1.1]).status is status
+
+
 def test_one_bad_value_in_the_last_window_does_not_hide_the_trend_and_two_do() -> None:
     assert verdict(TREND, train__loss=[1, 1, 1, 0.5, 0.5, math.nan]).status is Status.PASS
     assert verdict(TREND, train__loss=[1, 1, 1, 0.5, math.nan, math.nan]).status is Status.FAIL

@@ -64,6 +64,7 @@ def test_weights_change_or_not(changed: bool, value: float, status: Status, caus
     assert found.status is status
     assert cause in found.hint
     assert found.wanted == ("backbone changed" if changed else "backbone unchanged")
+    assert found.metric == "backbone"
 
 
 @pytest.mark.parametrize(("count", "status"), [(1024, Status.PASS), (1025, Status.FAIL)])
@@ -72,6 +73,14 @@ def test_trainable_weights_are_counted(count: int, status: Status) -> None:
     found = verdict(rule, params__lora__change=[0.1], params__lora__trainable=[1024])
     assert found.status is status
     assert found.wanted.endswith(f"{count:,} of lora trainable")
+
+
+def test_conditions_and_severity_hold_for_them_too() -> None:
+    rule = "- params: {group: head, changed: true}\n  when: {FREEZE: 0}\n  severity: warn"
+    run = Context(HERE, parameters={"FREEZE": 10})
+    assert verdict(rule, params__head__change=[0.0], context=run).status is Status.NOT_RUN
+    run = Context(HERE, parameters={"FREEZE": 0})
+    assert verdict(rule, params__head__change=[0.0], context=run).status is Status.WARN
 
 
 def test_a_group_that_was_never_logged_fails_with_those_that_were() -> None:
