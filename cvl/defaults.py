@@ -60,7 +60,6 @@ def _training(series: Mapping[str, Series]) -> Found:
         yield metric, Rule("trend", (name,), {"ratio_max": 1.0, "from": "first"})
     if name in series and len(series[name]) > _WINDOW:
         yield metric, Rule("no_spike", (name,), {"window": _WINDOW}, severity="warn")
-    if name in series and len(series[name]) > _MANY:
         yield metric, Rule("count", (name,), {"gaps": False}, severity="warn")
 
 

@@ -11,8 +11,8 @@ from cvl import defaults
 from cvl.rules import Context, Verdict, evaluate
 from tests.rules.made import HERE, reading
 
-FALLING = [3.0 * 0.8**i for i in range(12)]
-RISING = [0.05 * i for i in range(1, 13)]
+FALLING = [3.0 * 0.8**i for i in range(24)]
+RISING = [0.03 * i for i in range(1, 25)]
 
 
 def judged(task: str = "", **curves: Sequence[float]) -> tuple[Verdict, ...]:
@@ -27,8 +27,8 @@ def told(word: str, task: str = "", **curves: Sequence[float]) -> set[str]:
 
 
 HEALTHY: dict[str, Sequence[float]] = {
-    "train__loss": FALLING, "val__loss": [value + 0.1 for value in FALLING], "val__iou": RISING,
-    "train__lr": [1e-3] * 12, "grad_norm": [math.inf, *[1.0] * 11],
+    "train__loss": FALLING, "val__loss": [1.1 * value for value in FALLING], "val__iou": RISING,
+    "train__lr": [1e-3] * 24, "grad_norm": [math.inf, *[1.0] * 23],
 }  # fmt: skip
 
 
@@ -36,26 +36,27 @@ def test_a_healthy_log_raises_nothing() -> None:
     found = judged("segmentation", **HEALTHY)
     assert {v.status.value for v in found} == {"pass"}
     assert [v.rule for v in found] == [
-        "finite", "finite", "trend", "count", "not_constant", "gap", "range", "range", "range", "not_constant",
+        "finite", "finite", "trend", "no_spike", "count", "not_constant", "gap",
+        "range", "range", "range", "not_constant",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("broken", "caught"),
     [
-        ({"train__lr": [0.0] * 12}, "range train/lr"),
-        ({"train__loss": [3.0, 3.1] * 6}, "trend train/loss"),
+        ({"train__lr": [0.0] * 24}, "range train/lr"),
+        ({"train__loss": [3.0, 3.1] * 12}, "trend train/loss"),
         ({"train__loss": [-value for value in FALLING]}, "finite train/loss"),
         ({"train__loss": [3.0, math.nan, *FALLING[2:]]}, "finite train/loss"),
         ({"train__loss": [*FALLING[:8], 0.0, 0.0, 0.0, 0.0]}, "finite train/loss"),
         ({"train__loss": [1.0, 600.0, 90.0, *[1.1] * 9]}, "trend train/loss"),
-        ({"val__loss": [math.inf] * 12}, "finite val/loss"),
-        ({"val__loss": [0.7] * 12}, "not_constant val/loss"),
-        ({"val__iou": [0.31] * 12}, "not_constant val/iou"),
-        ({"val__iou": [0.0] * 12}, "range val/iou"),
-        ({"val__iou": [-1.0] * 12}, "range val/iou"),
-        ({"val__iou": [math.nan] * 12}, "range val/iou"),
-        ({"grad_norm": [0.0] * 12}, "range grad_norm"),
+        ({"val__loss": [math.inf] * 24}, "finite val/loss"),
+        ({"val__loss": [0.7] * 24}, "not_constant val/loss"),
+        ({"val__iou": [0.31] * 24}, "not_constant val/iou"),
+        ({"val__iou": [0.0] * 24}, "range val/iou"),
+        ({"val__iou": [-1.0] * 24}, "range val/iou"),
+        ({"val__iou": [math.nan] * 24}, "range val/iou"),
+        ({"grad_norm": [0.0] * 24}, "range grad_norm"),
     ],
 )
 def test_breaks_are_named(broken: dict[str, Sequence[float]], caught: str) -> None:
@@ -64,15 +65,15 @@ def test_breaks_are_named(broken: dict[str, Sequence[float]], caught: str) -> No
 
 def test_standing_still_in_words() -> None:
     (found,) = (
-        v for v in judged(**{**HEALTHY, "val__loss": [0.7] * 12}) if v.metric == "val/loss" and v.rule != "finite"
+        v for v in judged(**{**HEALTHY, "val__loss": [0.7] * 24}) if v.metric == "val/loss" and v.rule != "finite"
     )
-    assert (found.wanted, found.found) == ("not always the same", "0.7 in all 12 rows")
+    assert (found.wanted, found.found) == ("not always the same", "0.7 in all 24 rows")
 
 
 @pytest.mark.parametrize(
     ("odd", "warned"),
     [
-        ({"val__loss": [3.0] * 11 + [2.9]}, "gap train/loss, val/loss"),
+        ({"val__loss": [3.0] * 23 + [2.9]}, "gap train/loss, val/loss"),
         ({"train__loss": [3.0 * 0.9**i for i in range(30)] + [90.0] + [0.1] * 3}, "no_spike train/loss"),
     ],
 )
@@ -92,12 +93,12 @@ def test_a_few_rows_at_zero_are_no_failure_yet() -> None:
 
 
 def test_a_perfect_score_may_stay() -> None:
-    assert told("fail", val__accuracy=[1.0] * 12) == set()
+    assert told("fail", val__accuracy=[1.0] * 24) == set()
 
 
 def test_a_part_of_a_loss_may_be_zero_or_negative_but_not_nan() -> None:
-    assert told("fail", train__loss=FALLING, loss_mask=[0.0] * 12, loss_kl=[-1.0] * 12) == set()
-    assert told("fail", train__loss=FALLING, loss_mask=[math.nan] * 12) == {"finite loss_mask"}
+    assert told("fail", train__loss=FALLING, loss_mask=[0.0] * 24, loss_kl=[-1.0] * 24) == set()
+    assert told("fail", train__loss=FALLING, loss_mask=[math.nan] * 24) == {"finite loss_mask"}
 
 
 def test_the_training_loss_with_the_most_points_is_followed() -> None:

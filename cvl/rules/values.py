@@ -9,6 +9,9 @@ from cvl.rules.case import NO_FINITE, Case, Finding, bounds, failed, left_profil
 from cvl.rules.log import at_epoch, best, finite
 from cvl.rules.model import Metric, Status
 
+_NOTHING = (
+    "never above 0: learning rate 0, no gradient, or an evaluation that finds nothing: empty, unlabelled, untrained"
+)
 _SAME = 5  # equal rows from which on a metric counts as standing still
 
 
@@ -24,7 +27,10 @@ def judge_range(case: Case) -> Finding:
         return Finding(Status.NOT_COMPARABLE, wanted, shown(value), case.where(i), changed)
     if not (value < low or value > high):
         return passed(wanted, shown(value), case.where(i))
-    return failed(wanted, shown(value), case.where(i), hint=range_hint(case.metric, too_low=value < low))
+    nothing = value <= 0 < low
+    return failed(
+        wanted, shown(value), case.where(i), hint=_NOTHING if nothing else range_hint(case.metric, too_low=value < low)
+    )
 
 
 def point_at(series: Series, at: str, better: str | None) -> int | None:
