@@ -74,7 +74,7 @@ class Task:
         if self.broken == "normalisation":
             images = images * 255
         if self.broken == "all-foreground":
-            truth = [*truth[:2], torch.ones_like(truth[2])]
+            truth = [truth[0], torch.ones_like(truth[1]), truth[2]]
         return images, truth
 
     def answer(self, images: Tensor) -> Tensor:

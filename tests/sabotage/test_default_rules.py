@@ -98,11 +98,11 @@ class Setup:
 
 
 SETUPS = (
-    Setup("plain", "classification", "train/loss", "val/", "accuracy", 0.75, 96),
-    Setup("plain", "segmentation", "train/loss", "val/", "iou", 0.85, 96),
+    Setup("plain", "classification", "train/loss", "val/", "accuracy", 0.7, 96),
+    Setup("plain", "segmentation", "train/loss", "val/", "iou", 0.93, 96),
     Setup("plain", "detection", "train/loss", "val/", "map", 0.1, 96),
-    Setup("lightning", "segmentation", "train_loss_step", "val_", "iou", 0.85, 48),
-    Setup("transformers", "classification", "loss", "eval_", "accuracy", 0.75, 48),
+    Setup("lightning", "segmentation", "train_loss_step", "val_", "iou", 0.93, 48),
+    Setup("transformers", "classification", "loss", "eval_", "accuracy", 0.7, 48),
 )
 
 
