@@ -184,3 +184,28 @@ def test_the_word_is_what_a_record_keeps() -> None:
     assert outcome(verdicts_of("pass", "not_comparable")) == Outcome(
         "pass", "1 of 2 rules, 1 not comparable", ok=True, health_only=True
     )
+
+
+@pytest.mark.parametrize(
+    ("typo", "nearest"),
+    [
+        ("metrics/map50(B)", "metrics/mAP50(B)"),
+        ("metrics/mAP50-95", "metrics/mAP50-95(B)"),
+        ("train_loss_stp", "train_loss_step"),
+        ("eval-accuracy", "eval_accuracy"),
+        ("learningrate", "learning_rate"),
+        ("bbox/ap", "bbox/AP"),
+        ("bbox/AP-buton", "bbox/AP-button"),
+        ("coco/bbox_map", "coco/bbox_mAP"),
+        ("train/los", "train/loss"),
+        ("val_los", "val_loss"),
+    ],
+)
+def test_the_nearest_name_in_the_spellings_of_every_framework(typo: str, nearest: str) -> None:
+    names = [
+        "metrics/mAP50(B)", "metrics/mAP50-95(B)", "train_loss_step", "train_loss_epoch", "eval_accuracy",
+        "learning_rate", "bbox/AP", "bbox/AP-button", "coco/bbox_mAP", "train/loss", "val_loss", "grad_norm",
+    ]  # fmt: skip
+    logs = reading(*(series(name, [1.0]) for name in names))
+    (found,) = evaluate([Rule("finite", ("m",))], Verification({"m": Metric("m", typo)}), logs, Context(HERE))
+    assert f"nothing logged {typo}, the nearest is {nearest}; there are: " in found.reason
