@@ -165,9 +165,9 @@ def failed(folder: Path, *words: str) -> frozenset[str]:
 @pytest.mark.parametrize("setup", SETUPS[:2], ids=lambda setup: setup.name)
 def test_a_few_breaks_and_healthy_seeds(setup: Setup, ml_python: Path, tmp_path: Path) -> None:
     broken = ["lr-zero-0", "labels-shuffled-0", "nan-at-step-0", "optimizer-without-head-0", "best-overwritten-0"]
-    train(ml_python, tmp_path, setup, [*broken, "healthy-0", "healthy-1"])
-    assert [judge(tmp_path, setup, name).run for name in broken if not judge(tmp_path, setup, name).failed] == []
-    assert [found for name in ("healthy-0", "healthy-1") if (found := judge(tmp_path, setup, name)).failed] == []
+    train(ml_python, tmp_path, setup, names := [*broken, "healthy-0", "healthy-1"])
+    judged = [judge(tmp_path, setup, name) for name in names]
+    assert [one.run for one in judged if one.failed] == broken, judged
 
 
 @pytest.fixture(scope="module")
