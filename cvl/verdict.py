@@ -42,7 +42,7 @@ def of_run(example: Example, preset: Preset, record: Record, folder: Path, *, st
         device=device,
         preset_own_epochs="NUM_EPOCHS" not in changed,
         changed=changed,
-        hardware=(*record.hardware.get("gpus", ()), str(record.hardware.get("cpu", ""))) if record.hardware else (),
+        hardware=_hardware(record),
         seconds=record.seconds,
         siblings=_siblings(example, record, folder) if any(rule.kind == "expect" for rule in rules) else (),
         runs=_named(rules, folder.parent),
@@ -91,6 +91,11 @@ def job_facts(folder: Path) -> JobFacts:
         return JobFacts()
     job = raw.pop("x-job", None) or {}
     return JobFacts(raw, str(job.get("device", "")), job.get("splits", {}))
+
+
+def _hardware(record: Record) -> tuple[str, ...]:
+    names = [*(record.hardware.get("gpus") or ()), record.hardware.get("cpu")]
+    return tuple(str(name) for name in names if name)
 
 
 def _siblings(example: Example, record: Record, folder: Path) -> tuple[Mapping[str, Reading], ...]:
