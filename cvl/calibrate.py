@@ -17,10 +17,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from statistics import NormalDist, fmean, stdev
 
 from cvl.rules import Metric, Rule, Status, evaluate
+from cvl.rules.comparisons import spellings
 from cvl.rules.curves import HARDLY_FALLS, ends
 from cvl.rules.log import Log, Missing
 from cvl.rules.model import Calibration, Verdict, Verification
-from cvl.rules.values import point, spellings
+from cvl.rules.values import point_at
 
 LEAST_RUNS = 3
 COVERAGE, CONFIDENCE = 0.99, 0.95
@@ -117,7 +118,7 @@ def _observed(rule: Rule, log: Log) -> float:
         first, last = ends(series)
         value = last / first if first > 0 else math.nan
     else:
-        i = point(series, str(rule.options.get("at", "final")), log.metrics[rule.metrics[0]].better)
+        i = point_at(series, str(rule.options.get("at", "final")), log.metrics[rule.metrics[0]].better)
         value = math.nan if i is None else series.value[i]
     if not math.isfinite(value):
         raise _NoBound(f"{log.context.folder.name} has no finite value of it")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
-from cvl import ratings, readers, rules
+from cvl import defaults, ratings, readers, rules
 from cvl.ratings import Summary
 from cvl.readers.base import Reading, Series
-from cvl.rules import Context, Metric, Outcome, Rule, Verdict, Verification
-from cvl.rules.curves import HARDLY_FALLS
+from cvl.rules import Context, Metric, Outcome, Verdict, Verification
 from cvl.rules.log import Log, Missing
 
-# The loss of a log without rules of its own; Ultralytics logs the parts of it only.
-_LOSSES = ("train/loss", "loss", "train_loss", "train/total_loss", "total_loss", "train/*_loss")
 _CLASSES = ("NUM_CLASSES", "CLASSES")
 
 
@@ -50,12 +48,13 @@ def judge(
     """
     found = readers.read(context.folder)
     wanted = verification.presets.get(preset, ())
+    declared = verification.metrics
     if not wanted:
-        verification, wanted = _built_in(found, context)
+        verification, wanted = defaults.rules_for(found, task)
         context = replace(context, preset_own_epochs=False)
     verdicts = rules.evaluate(wanted, verification, found, context, ended=ended)
     seen = {reader: {name: summary(s) for name, s in reading.series.items()} for reader, reading in found.items()}
-    rating = _rate(task, seen, verification, context)
+    rating = _rate(task, seen, declared, context)
     return Judgement(
         folder=context.folder,
         verdicts=verdicts,
@@ -92,7 +91,15 @@ def summary(series: Series) -> Summary:
     values = [value for value in series.value if math.isfinite(value)]
     if not values:
         return Summary(len(series))
-    return Summary(len(series), values[0], values[-1], max(values), min(values), _stalled(values))
+    low, high = min(values), max(values)
+    return Summary(len(series), values[0], values[-1], high, low, _stalled(values), _after_one(series))
+
+
+def _after_one(series: Series) -> float | None:
+    """The last value of the first epoch, where more follow."""
+    i = bisect_right(series.epoch, 1.0)
+    known = 0 < i < len(series) and series.epoch[i - 1] <= 1 and math.isfinite(series.value[i - 1])
+    return series.value[i - 1] if known else None
 
 
 def _stalled(values: list[float]) -> bool:
@@ -101,22 +108,9 @@ def _stalled(values: list[float]) -> bool:
     return fifth > 1 and median(values[-fifth:]) > 0.99 * median(values[-2 * fifth : -fifth])
 
 
-def _built_in(found: Mapping[str, Reading], context: Context) -> tuple[Verification, tuple[Rule, ...]]:
-    """The loss is finite and falls, where there is one."""
-    log = Log(found, {}, context)
-    for key in _LOSSES:
-        try:
-            log.find([key])
-        except Missing:
-            continue
-        metrics = {key: Metric(key, key, better="lower", kind="loss")}
-        return Verification(metrics), (Rule("finite", (key,)), Rule("trend", (key,), {"ratio_max": HARDLY_FALLS}))
-    return Verification(), ()
-
-
 def _rate(
-    task: str, seen: Mapping[str, Mapping[str, Summary]], verification: Verification, context: Context
+    task: str, seen: Mapping[str, Mapping[str, Summary]], metrics: Mapping[str, Metric], context: Context
 ) -> ratings.Rating | None:
     merged = {name: entry for reader in reversed(list(seen)) for name, entry in seen[reader].items()}
     given = next((context.parameters[name] for name in _CLASSES if name in context.parameters), None)
-    return ratings.rate(task, merged, verification.metrics, given if isinstance(given, int) else None)
+    return ratings.rate(task, merged, metrics, given if isinstance(given, int) else None)

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from cvl import names
+from cvl.rating_tables import (
+    CLASSIFICATION,
+    DETECTION,
+    GAP,
+    LANGUAGE,
+    LANGUAGE_INITIAL,
+    LANGUAGE_ONE_EPOCH,
+    SEGMENTATION,
+    Table,
+    word,
+)
 from cvl.rules.model import Metric
-
-# A table is a row of (upper bound, whether it belongs to the row, word).
-Table = tuple[tuple[float, bool, str], ...]
-
-DETECTION: Table = (
-    (20, False, "poor detection"),
-    (40, False, "decent detection"),
-    (60, True, "good detection"),
-    (math.inf, True, "strong detection"),
-)
-SEGMENTATION: Table = (
-    (0.3, False, "poor segmentation"),
-    (0.5, False, "decent segmentation"),
-    (0.7, True, "good segmentation"),
-    (math.inf, True, "excellent segmentation"),
-)
-CLASSIFICATION: Table = (
-    (70, True, "not yet a decent model"),
-    (85, True, "decent model"),
-    (95, True, "good model"),
-    (math.inf, True, "state of the art (on data like ImageNet)"),
-)
-LANGUAGE: Table = (
-    (0.5, False, "overfitted"),
-    (1, False, "between overfitted and well trained"),
-    (3, True, "well trained"),
-    (4, False, "between one epoch and well trained"),
-    (8, True, "as after one epoch"),
-    (12, True, "as at random initialisation"),
-    (math.inf, True, "worse than random initialisation"),
-)
-LANGUAGE_INITIAL: Table = (
-    (8, False, "below random initialisation (8-12): pretrained weights, or a small vocabulary"),
-    (12, True, "as expected of random initialisation (8-12)"),
-    (math.inf, True, "above random initialisation (8-12): look at the initialisation and the labels"),
-)
-GAP: Table = (
-    (0, False, "below the training loss, usual with dropout and augmentation"),
-    (0.1, False, "close to the training loss"),
-    (0.5, True, "tracks the training loss (within 0.1-0.5)"),
-    (math.inf, True, "overfitting: train less, or regularise"),
-)
 
 
 @dataclass(frozen=True)
@@ -61,6 +31,7 @@ class Summary:
     highest: float | None = None
     lowest: float | None = None
     stalled: bool = False
+    after_one: float | None = None  # epoch, where more than one is logged
 
 
 @dataclass(frozen=True)
@@ -76,14 +47,29 @@ class Rating:
 
 @dataclass(frozen=True)
 class Family:
-    """A table, its headline metric's names in logs (with what one unit of the log is worth in it), and neighbours."""
+    """A table, the plain names of its headline metric in logs, and what is shown beside it.
+
+    Names in `percent` are logged as 0…100 by the tool that uses them, the others as a fraction.
+    """
 
     words: tuple[str, ...]  # in the names of tasks
     table: Table
     title: str
-    keys: Mapping[str, float]
-    percent: bool
+    keys: tuple[str, ...]
+    percent: tuple[str, ...]
     beside: Mapping[str, tuple[str, ...]]
+
+    @property
+    def hundred(self) -> bool:
+        """Whether the table is in percent."""
+        return self.table in (DETECTION, CLASSIFICATION)
+
+
+_ON_VALIDATION = ("val", "valid", "validation", "eval", "test")
+
+
+def _on_validation(*metrics: str) -> tuple[str, ...]:
+    return tuple(f"{split}_{metric}" for metric in metrics for split in _ON_VALIDATION)
 
 
 FAMILIES = (
@@ -91,35 +77,61 @@ FAMILIES = (
         ("detection",),
         DETECTION,
         "mAP@50:95",
-        {"val/map": 100, "metrics/mAP50-95(B)": 100, "bbox/AP": 1, "metrics/mAP50-95(M)": 100, "segm/AP": 1},
-        True,
-        {"mAP@50": ("val/map50", "metrics/mAP50(B)", "bbox/AP50")},
+        (*_on_validation("map", "map50_95", "map_50_95"), "metrics_map50_95_b", "coco_bbox_map", "bbox_map", "bbox_ap",
+         "map", "metrics_map50_95_m", "coco_segm_map", "segm_map", "segm_ap"),
+        ("bbox_ap", "segm_ap", "bbox_ap50", "segm_ap50"),
+        {"mAP@50": (*_on_validation("map50", "map_50"), "metrics_map50_b", "coco_bbox_map_50", "bbox_map_50",
+                    "bbox_ap50", "map_50")},
     ),
     Family(
         ("segment", "matting"),
         SEGMENTATION,
         "mIoU",
-        {"val/miou": 1, "val/iou": 1, "val/mean_iou": 1, "mIoU": 0.01, "sem_seg/mIoU": 0.01},
-        False,
-        {"Dice": ("val/dice",), "pixel accuracy": ("val/pixel_accuracy",)},
+        (*_on_validation("miou", "mean_iou", "iou", "mean_io_u", "io_u", "jaccard", "jaccardindex"), "miou",
+         "sem_seg_miou"),
+        ("miou", "sem_seg_miou", "mdice", "aacc"),
+        {"Dice": (*_on_validation("dice", "dice_score"), "mdice"),
+         "pixel accuracy": (*_on_validation("pixel_accuracy", "pixel_acc"), "aacc")},
     ),
     Family(
         ("classif",),
         CLASSIFICATION,
         "accuracy",
-        {"val/accuracy": 100, "val/acc": 100, "metrics/accuracy_top1": 100, "eval_accuracy": 100, "val_accuracy": 100},
-        True,
+        (*_on_validation("accuracy", "acc", "accuracy_top1", "acc1", "top1", "categorical_accuracy",
+                         "sparse_categorical_accuracy", "binary_accuracy"),
+         "metrics_accuracy_top1", "accuracy_top1", "accuracy", "acc"),
+        ("accuracy_top1",),
         {},
     ),
-)
+)  # fmt: skip
+TASKS = ("object_detection", "segmentation", "classification", "language_model")
 _LANGUAGE_WORDS = ("language", "text_generation", "summari", "translation", "instruction", "causal_lm")
 _LOSSES = (("train/loss", "val/loss"), ("loss", "eval_loss"), ("train_loss", "val_loss"), ("loss", "val_loss"))
 
 
-def word(table: Table, value: float) -> str:
-    """The table's word for `value`."""
-    rounded = round(value, 9)  # 0.58 as a fraction is 57.99999999999999 %
-    return next(text for upper, within, text in table if rounded < upper or (within and rounded == upper))
+def known(task: str) -> bool:
+    """Whether a table is for `task`."""
+    return _is_language(task) or any(_fits(family, task) for family in FAMILIES)
+
+
+def headline(task: str, seen: Iterable[str]) -> str | None:
+    """The metric that the table of `task`, or any table, rates, as the log spells it."""
+    listed = list(seen)
+    found = (names.find(listed, family.keys) for family in _families(task))
+    return None if _is_language(task) else next(filter(None, found), None)
+
+
+def _families(task: str) -> list[Family]:
+    """Those for `task` first."""
+    return sorted(FAMILIES, key=lambda family: not _fits(family, task))
+
+
+def _fits(family: Family, task: str) -> bool:
+    return any(text in task for text in family.words)
+
+
+def _is_language(task: str) -> bool:
+    return any(text in task for text in _LANGUAGE_WORDS)
 
 
 def perplexity(loss: float) -> float:
@@ -130,42 +142,56 @@ def rate(
     task: str, seen: Mapping[str, Summary], metrics: Mapping[str, Metric] | None = None, classes: int | None = None
 ) -> Rating | None:
     """The headline metric of `task` among the series `seen`; None where no table knows any of them."""
-    if any(text in task for text in _LANGUAGE_WORDS):
+    if _is_language(task):
         return _rate_language(seen)
     scales = {metric.key: metric.scale for metric in (metrics or {}).values()}
-    for family in sorted(FAMILIES, key=lambda family: not any(text in task for text in family.words)):
-        for key, unit in family.keys.items():
-            best = seen[key].highest if key in seen else None
-            if best is not None and best >= 0:  # -1 says that there is no ground truth
-                return _rate_family(family, key, best * _unit(family, scales.get(key), unit), seen, classes, scales)
+    usable = {name: entry for name, entry in seen.items() if (entry.highest or 0) >= 0}  # -1: no ground truth
+    usable = {name: entry for name, entry in usable.items() if entry.highest is not None}
+    for family in _families(task):
+        if key := names.find(usable, family.keys):
+            return _rate_family(family, key, seen, usable, scales, classes)
     return None
 
 
-def _unit(family: Family, scale: str | None, usual: float) -> float:
-    """What one unit of the log is worth in the table."""
-    if scale is None:
-        return usual
-    return (1 if family.percent else 0.01) if scale == "percent" else (100 if family.percent else 1)
+def _worth(family: Family, name: str, summary: Summary, scale: str | None) -> float:
+    """The best value on the table's scale. Above 1 it can be no fraction, whatever is usual under its name."""
+    best = summary.highest or 0.0
+    in_percent = scale == "percent" if scale else names.plain(name) in family.percent or best > 1
+    return best * ((1 if family.hundred else 0.01) if in_percent else (100 if family.hundred else 1))
 
 
 def _rate_family(
-    family: Family, key: str, value: float, seen: Mapping[str, Summary], classes: int | None, scales: Mapping[str, str]
-) -> Rating:
+    family: Family, key: str, seen: Mapping[str, Summary], usable: Mapping[str, Summary], scales: Mapping[str, str],
+    classes: int | None,
+) -> Rating:  # fmt: skip
+    value = _worth(family, key, usable[key], scales.get(key))
+    beside = {title: name for title, keys in family.beside.items() if (name := names.find(usable, keys))}
+    others = {title: _worth(family, name, usable[name], scales.get(name)) for title, name in beside.items()}
     text = word(family.table, value)
-    shown = f"{value:.1f} of 100" if family.percent else f"{value:.3f}"
+    shown = f"{value:.1f} of 100" if family.hundred else f"{value:.3f}"
     sentence = f"{text}: {family.title} {shown} (best {key})"
-    for title, keys in family.beside.items():
-        for other in keys:
-            best = seen[other].highest if other in seen else None
-            if best is not None and best >= 0:
-                usual = 1 if other.startswith("bbox/") else 100 if family.percent else 1
-                worth = best * _unit(family, scales.get(other), usual)
-                sentence += f", {title} {worth:.1f}" if family.percent else f", {title} {worth:.3f}"
-                break
-    notes = [*_initial_notes(seen, key, classes)] if family.table is CLASSIFICATION else []
+    sentence += "".join(f", {title} {other:.{1 if family.hundred else 3}f}" for title, other in others.items())
+    notes = _initial_notes(seen, key, classes) if family.table is CLASSIFICATION else iter(())
     # A detector's loss is a weighted sum of parts, on no scale on which a gap of 0.5 says anything.
-    notes += [] if family.table is DETECTION else _loss_notes(seen)
-    return Rating(key, value, text, sentence, tuple(notes))
+    about_loss = _part_notes(seen) if family.table is DETECTION else _loss_notes(seen)
+    return Rating(key, value, text, sentence, (*notes, *_odd_notes(value, others), *about_loss))
+
+
+def _odd_notes(value: float, others: Mapping[str, float]) -> Iterator[str]:
+    """What cannot be, or hardly: Dice is 2 IoU / (1 + IoU) of each class, and most pixels are background."""
+    for title, other in others.items():
+        if other < value - 1e-6:
+            yield f"{title} is below the headline metric, which is unusual: look at how both are computed"
+
+
+def _part_notes(seen: Mapping[str, Summary]) -> Iterator[str]:
+    """What the loss is made of: classifier, boxes, objectness, proposals."""
+    parts = {name: seen[name].final for name in seen if names.is_loss(name) and not names.is_total(name)}
+    own = [
+        f"{name} {value:.3f}" for name, value in parts.items() if value is not None and not names.is_validation(name)
+    ]
+    if len(own) > 1:
+        yield f"parts of the training loss at the end: {', '.join(own)}"
 
 
 def _rate_language(seen: Mapping[str, Summary]) -> Rating | None:
@@ -175,23 +201,26 @@ def _rate_language(seen: Mapping[str, Summary]) -> Rating | None:
         if loss is not None:
             text = word(LANGUAGE, loss)
             sentence = f"{text}: loss {loss:.3f} (best {key}), perplexity {perplexity(loss):.4g}"
-            return Rating(key, loss, text, sentence, (*_language_initial(seen), *_loss_notes(seen)))
+            return Rating(key, loss, text, sentence, (*_language_notes(seen), *_loss_notes(seen)))
     return None
 
 
-def _language_initial(seen: Mapping[str, Summary]) -> Iterator[str]:
-    for mine, _ in _LOSSES:
-        first = seen[mine].first if mine in seen else None
-        if first is not None:
-            yield f"initial loss {first:.3f}: {word(LANGUAGE_INITIAL, first)}"
-            return
+def _language_notes(seen: Mapping[str, Summary]) -> Iterator[str]:
+    """What the training loss was at the start and after an epoch."""
+    loss = next((seen[mine] for mine, _ in _LOSSES if mine in seen), None)
+    if loss is not None and loss.first is not None:
+        yield f"initial loss {loss.first:.3f}: {word(LANGUAGE_INITIAL, loss.first)}"
+    if loss is not None and loss.after_one is not None:
+        yield f"loss after 1 epoch {loss.after_one:.3f}: {word(LANGUAGE_ONE_EPOCH, loss.after_one)}"
 
 
 def _initial_notes(seen: Mapping[str, Summary], key: str, classes: int | None) -> Iterator[str]:
     """What a fresh classifier starts from: loss ln(classes), accuracy 1/classes."""
-    if classes is None or classes < 2:
-        return
     loss = next((seen[mine].first for mine, _ in _LOSSES if mine in seen), None)
+    if classes is None or classes < 2:
+        if loss is not None and 0 < loss < 12:
+            yield f"initial loss {loss:.3f}: that of a guess among {math.exp(loss):.0f} classes"
+        return
     if loss is not None:
         yield f"initial loss {loss:.3f}: {initial(loss, math.log(classes))} ln({classes}) = {math.log(classes):.3f}"
     accuracy = seen[key].first

@@ -10,12 +10,13 @@ from typing import Any
 
 import yaml
 
-from cvl import catalogue, contract, judge, manifest, runs, settings
+from cvl import catalogue, contract, judge, manifest, readers, runs, settings
 from cvl.errors import CvlError
 from cvl.judge import Judgement
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
-from cvl.rules import Context, Verification
+from cvl.readers.base import Reading
+from cvl.rules import Context, Rule, Verification
 from cvl.runs import Record
 
 
@@ -47,6 +48,7 @@ def context(example: Example, preset: Preset, record: Record, folder: Path) -> C
     job = job_facts(folder)
     device = job.device or "cpu"
     changed = settings.changed(example, preset, asked, device)
+    rules = example.verification.presets.get(preset.name, ())
     return Context(
         folder=folder,
         parameters={name: setting.value for name, setting in asked.items()} | dict(job.effective),
@@ -55,6 +57,10 @@ def context(example: Example, preset: Preset, record: Record, folder: Path) -> C
         changed=changed,
         turned=_turned(example, settings.nominal(example, preset, device), asked, job.effective),
         renew=f"`cvl calibrate {example.name} {preset.name}`",
+        hardware=_hardware(record),
+        seconds=record.seconds,
+        siblings=_siblings(example, record, folder) if any(rule.kind == "expect" for rule in rules) else (),
+        runs=_named(rules, folder.parent),
     )
 
 
@@ -115,6 +121,42 @@ def job_facts(folder: Path) -> JobFacts:
         return JobFacts()
     job = raw.pop("x-job", None) or {}
     return JobFacts(raw, str(job.get("device", "")), job.get("splits", {}))
+
+
+def _hardware(record: Record) -> tuple[str, ...]:
+    names = [*(record.hardware.get("gpus") or ()), record.hardware.get("cpu")]
+    return tuple(str(name) for name in names if name)
+
+
+def _siblings(example: Example, record: Record, folder: Path) -> tuple[Mapping[str, Reading], ...]:
+    """The logs of the newest finished run of every other seed, where all else that affects the result is the same."""
+    mine, found = _profile(example, record, folder), {_seed(record, folder): folder}
+    for path, other in runs.within(folder.parent):
+        if isinstance(other, Record) and other.status == "done" and _profile(example, other, path) == mine:
+            seed = _seed(other, path)
+            found[seed] = folder if found.get(seed) == folder else path
+    return tuple(readers.read(path) for path in found.values() if path != folder)
+
+
+def _profile(example: Example, record: Record, folder: Path) -> tuple[object, ...]:
+    """What must be equal in runs that are seeds of one experiment."""
+    job = job_facts(folder)
+    free = {contract.OUTPUT_DIR, contract.RESUME, *(n for n, p in example.parameters.items() if not p.affects_result)}
+    kept = {name: entry["value"] for name, entry in record.parameters.items() if name not in free}
+    values = kept | {name: v for name, v in job.effective.items() if name in kept and not _is_mounted(v)}
+    return record.example, record.preset, record.content_hash, record.data, job.device, values
+
+
+def _seed(record: Record, folder: Path) -> object:
+    """The value of SEED; without such a parameter every run is a seed of its own."""
+    return record.parameters.get("SEED", {}).get("value", folder)
+
+
+def _named(rules: tuple[Rule, ...], output: Path) -> dict[str, Mapping[str, Reading]]:
+    """The logs of the runs that `rules` name, as far as they lie in `output`."""
+    names = {str(rule.options["run"]) for rule in rules if "run" in rule.options}
+    found = {name: output / name for name in names if (output / name / contract.RECORD).is_file()}
+    return {name: readers.read(path) for name, path in found.items() if path.parent == output}
 
 
 def _is_mounted(value: object) -> bool:

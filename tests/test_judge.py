@@ -38,7 +38,12 @@ def test_the_built_in_rules_add_up_the_parts_of_an_ultralytics_loss(tmp_path: Pa
     head = "epoch,train/box_loss,train/cls_loss,metrics/mAP50-95(B)"
     (tmp_path / "results.csv").write_text("\n".join([head, *rows, ""]), encoding="utf-8")
     found = judge(Verification(), "", Context(tmp_path), task="object_detection")
-    assert [(v.metric, v.status) for v in found.verdicts] == [("train/*_loss", Status.PASS)] * 2
+    assert [(v.rule, v.metric, v.status) for v in found.verdicts] == [
+        ("finite", "train/box_loss", Status.PASS),
+        ("finite", "train/cls_loss", Status.PASS),
+        ("trend", "train/*_loss", Status.PASS),
+        ("range", "metrics/mAP50-95(B)", Status.PASS),
+    ]
     assert found.rating.startswith("good detection: mAP@50:95 60.0")
 
 
@@ -59,7 +64,7 @@ def test_rules_of_the_preset_with_rating_problems_and_summaries(tmp_path: Path) 
     assert found.rating.startswith("strong detection")
     assert found.problems == (f"{folder}/metrics.jsonl: line 4: torn line at the end",)
     assert found.seen["cvl_jsonl"]["train/loss"].final == 1
-    assert [v.metric for v in judge(verification, "smoke", run).verdicts] == ["train/loss", "train/loss"]
+    assert [v.metric for v in judge(verification, "smoke", run).verdicts] == ["train/loss", "train/loss", "val/map"]
 
 
 def test_a_folder_without_logs_is_not_judged(tmp_path: Path) -> None:

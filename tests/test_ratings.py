@@ -6,20 +6,18 @@ import math
 
 import pytest
 
-from cvl.ratings import (
+from cvl.rating_tables import (
     CLASSIFICATION,
     DETECTION,
     GAP,
     LANGUAGE,
     LANGUAGE_INITIAL,
+    LANGUAGE_ONE_EPOCH,
     SEGMENTATION,
-    Summary,
     Table,
-    initial,
-    perplexity,
-    rate,
     word,
 )
+from cvl.ratings import TASKS, Summary, initial, known, perplexity, rate
 from cvl.rules import Metric
 
 
@@ -73,6 +71,11 @@ def test_initial_loss_of_a_language_model(value: float, wanted: str) -> None:
     assert word(LANGUAGE_INITIAL, value).startswith(wanted)
 
 
+@pytest.mark.parametrize(("value", "wanted"), [(3.9, "below"), (4, "as expected"), (8, "as expected"), (8.1, "above")])
+def test_loss_of_a_language_model_after_an_epoch(value: float, wanted: str) -> None:
+    assert word(LANGUAGE_ONE_EPOCH, value).startswith(wanted)
+
+
 @pytest.mark.parametrize(
     ("gap", "wanted"), [(-0.1, "below"), (0, "close"), (0.1, "tracks"), (0.5, "tracks"), (0.51, "overfitting")]
 )
@@ -110,6 +113,13 @@ def test_fractions_meet_the_boundaries_of_a_table_in_percent(percent: int) -> No
         ("image_classification", "val/accuracy", None, 0.9, "good model"),
         ("image_classification", "val/accuracy", "percent", 90, "good model"),
         ("", "val/iou", None, 0.2, "poor segmentation"),
+        ("image_classification", "val_acc", None, 90, "good model"),
+        ("image_classification", "eval_accuracy", None, 0.9, "good model"),
+        ("image_classification", "accuracy/top1", None, 90, "good model"),
+        ("segmentation", "mIoU", None, 42, "decent segmentation"),
+        ("segmentation", "val_mean_io_u", None, 0.42, "decent segmentation"),
+        ("object_detection", "coco/bbox_mAP", None, 0.41, "good detection"),
+        ("object_detection", "bbox/AP", None, 0.41, "poor detection"),
     ],
 )
 def test_the_scale_is_brought_to_the_tables(task: str, key: str, scale: str | None, value: float, wanted: str) -> None:
@@ -117,6 +127,29 @@ def test_the_scale_is_brought_to_the_tables(task: str, key: str, scale: str | No
     found = rate(task, {key: curve(0, value)}, metrics)
     assert found is not None
     assert (found.metric, found.word) == (key, wanted)
+
+
+@pytest.mark.parametrize("task", [*TASKS, "instance_segmentation", "image_classification", "text_generation"])
+def test_tasks_that_a_table_is_for(task: str) -> None:
+    assert known(task)
+
+
+def test_a_task_that_no_table_is_for() -> None:
+    assert not known("speech_recognition") and not known("")
+
+
+def test_what_the_loss_of_a_detector_is_made_of() -> None:
+    losses = {"loss_cls": 0.5, "loss_box_reg": 0.25, "total_loss": 0.75, "val_loss_cls": 9}
+    seen = {"bbox/AP": curve(1, 30), **{name: curve(9, value) for name, value in losses.items()}}
+    found = rate("object_detection", seen)
+    assert found is not None
+    assert found.notes == ("parts of the training loss at the end: loss_cls 0.500, loss_box_reg 0.250",)
+
+
+def test_what_cannot_be_is_said() -> None:
+    found = rate("segmentation", {"val/iou": curve(0, 0.6), "val/dice": curve(0, 0.5), "val/pixel_acc": curve(0, 0.9)})
+    assert found is not None
+    assert found.notes == ("Dice is below the headline metric, which is unusual: look at how both are computed",)
 
 
 def test_detection_shows_the_lenient_metric_beside_and_never_rates_it() -> None:
@@ -144,15 +177,17 @@ def test_classification_starts_from_chance() -> None:
         "initial accuracy 0.100: about 1/10 = 0.100",
     )
     unknown = rate("image_classification", seen)
-    assert unknown is not None and unknown.notes == ()
+    assert unknown is not None and unknown.notes == ("initial loss 2.300: that of a guess among 10 classes",)
 
 
 def test_a_language_model_with_perplexity_gap_and_initial_loss() -> None:
-    found = rate("language_modeling", {"train/loss": curve(10.5, 1.7), "val/loss": curve(6, 2)})
+    train = Summary(10, 10.5, 1.7, 10.5, 1.7, after_one=5.0)
+    found = rate("language_modeling", {"train/loss": train, "val/loss": curve(6, 2)})
     assert found is not None
     assert found.sentence == "well trained: loss 2.000 (best val/loss), perplexity 7.389"
     assert found.notes == (
         "initial loss 10.500: as expected of random initialisation (8-12)",
+        "loss after 1 epoch 5.000: as expected of one epoch (4-8)",
         "val/loss is +0.300 from train/loss: tracks the training loss (within 0.1-0.5)",
     )
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from cvl import catalogue, console, contract, live, postmortem, report, runs, verdict
+from cvl import catalogue, console, contract, live, postmortem, ratings, report, runs, verdict
 from cvl.errors import CvlError, MetricsError, UsageError
 from cvl.judge import Judgement
 
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--task", default="", help="Task of a log without a manifest, such as object_detection or segmentation.")
+@click.option("--task", default="", help=f"Task of a log without a manifest: {', '.join(ratings.TASKS)}.")
 @click.option("--format", "form", default="text", type=click.Choice(list(report.FORMATS)), show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 3 also where calibrated ranges do not apply.")
 @click.option("--follow", is_flag=True, help="While the run goes on: say what changes, end at the first failure.")
@@ -27,6 +27,8 @@ def command(run: str | None, task: str, form: str, strict: bool, follow: bool) -
     logs by the health rules that need no calibration. --follow ends when the run does, when a rule has failed for
     good, or with Ctrl-C.
     """
+    if task and not ratings.known(task):
+        raise UsageError(f"--task {task!r}: no table rates it", hint=f"tasks are: {', '.join(ratings.TASKS)}")
     outputs = [folder / Path(contract.OUTPUTS).name for folder in _examples()]
     folder = runs.find(run, outputs) if run else _newest(outputs)
     judge = partial(verdict.of_folder, folder, task=task, strict=strict)

@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from cvl.rules.case import NO_FINITE, Finding, exceeds, failed, passed, shown
+from cvl.rules.comparisons import spellings
 from cvl.rules.log import Log, best, finite
 from cvl.rules.model import Rule, Where
-from cvl.rules.values import spellings
 
 _TORCH = {".pt", ".pth", ".ckpt", ".bin"}
 _ZIP = {".zip", ".npz"}

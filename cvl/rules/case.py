@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cvl.readers.base import Series
 from cvl.rules.log import Log
-from cvl.rules.model import Metric, Rule, Status, Where
+from cvl.rules.model import Context, Metric, Rule, Status, Where
 
 NO_FINITE = "no finite value"
 NOWHERE = Where()
@@ -62,9 +62,9 @@ def too_short(case: Case, wanted: str, needed: int) -> Finding:
     )
 
 
-def left_profile(case: Case) -> str:
+def left_profile(rule: Rule, context: Context) -> str:
     """What differs from the runs that the bound was measured on; empty where it holds."""
-    context, runs = case.log.context, case.rule.calibrated
+    runs = rule.calibrated
     apart = dict(context.changed)
     if runs is None and str(context.turned.get("WEIGHTS")) == "none":
         apart.setdefault("WEIGHTS", "WEIGHTS turned out none")
@@ -75,7 +75,7 @@ def left_profile(case: Case) -> str:
             now, then = (turned.get(name, "as asked") for turned in (context.turned, runs.parameters))
             if now != then:
                 apart.setdefault(name, f"{name} turned out {now}, {then} when calibrated")
-    return ", ".join(words for name, words in apart.items() if name not in case.rule.when)
+    return ", ".join(words for name, words in apart.items() if name not in rule.when)
 
 
 def exceeds(value: float, limit: float) -> bool:

@@ -50,17 +50,19 @@ def _judge_loss(case: Case, wanted: str) -> Finding | None:
 def judge_count(case: Case) -> Finding:
     n, least = len(case.series), case.number("min", 1)
     gapless = case.rule.options.get("gaps") is False
-    wanted = f"≥ {least:g} points" + (", no gaps" if gapless else "")
+    wanted = f"≥ {least:g} points" + (", no gaps, none twice" if gapless else "")
     if n < least:
         short = too_short(case, wanted, int(least))
         hint = "the job stopped early, or logs less often than the rule expects: see the end of logs/train.log"
         return failed(wanted, short.found, short.where, reason=short.reason, hint=hint) if short.hint else short
-    gap = _gap(case) if gapless else None
-    if gap is None:
-        return passed(wanted, f"{n} points", case.where())
-    before, after = case.series.step[gap - 1], case.series.step[gap]
-    hint = "rows were lost: two processes writing one log, or a resume from an older checkpoint"
-    return failed(wanted, f"nothing from step {before} to {after}", case.where(gap), hint=hint)
+    if gapless and (i := _gap(case)) is not None:
+        before, after = case.series.step[i - 1], case.series.step[i]
+        hint = "rows were lost: two processes writing one log, or a resume from an older checkpoint"
+        return failed(wanted, f"nothing from step {before} to {after}", case.where(i), hint=hint)
+    if gapless and (i := _again(case)) is not None:
+        hint = "a resume that did not drop the rows after its checkpoint, or two processes writing one log"
+        return failed(wanted, f"epoch {case.series.epoch[i]:g} comes again", case.where(i), hint=hint)
+    return passed(wanted, f"{n} points", case.where())
 
 
 def _gap(case: Case) -> int | None:
@@ -71,13 +73,20 @@ def _gap(case: Case) -> int | None:
     return next((i + 1 for i, stride in enumerate(strides) if stride >= 2 * usual), None)
 
 
+def _again(case: Case) -> int | None:
+    """Index of the first point that goes back to an earlier epoch, or is the second where there is one an epoch."""
+    epochs = case.series.epoch
+    alone = sum(before != after for before, after in pairwise(epochs)) * 2 > len(epochs)
+    return next((i + 1 for i, (a, b) in enumerate(pairwise(epochs)) if b < a or (b == a and alone)), None)
+
+
 def judge_trend(case: Case) -> Finding:
     n, (limit, reason) = len(case.series), _trend_limit(case)
-    k = max(3, n // 10)
-    wanted = f"last / first ≤ {limit:g}"
+    k, alone = max(3, n // 10), case.text("from") == "first"
+    wanted = f"last / {'first value' if alone else 'first'} ≤ {limit:g}"
     if n < 2 * k:
         return too_short(case, wanted, 2 * k)
-    first, last = ends(case.series)
+    first, last = ends(case.series, alone=alone)
     if math.isnan(first):
         return failed(wanted, NO_FINITE, case.where(0), hint=_DIVERGED)
     if first <= 0 and case.metric.signed:
@@ -92,17 +101,20 @@ def judge_trend(case: Case) -> Finding:
 def _trend_limit(case: Case) -> tuple[float, str]:
     """`ratio_max`; where that was measured on other runs, what still counts as falling, and why."""
     limit = case.number("ratio_max")
-    apart = left_profile(case) if case.rule.calibrated and limit < HARDLY_FALLS else ""
+    apart = left_profile(case.rule, case.log.context) if case.rule.calibrated and limit < HARDLY_FALLS else ""
     return (HARDLY_FALLS, f"the calibrated {limit:g} does not hold: {apart}") if apart else (limit, "")
 
 
-def ends(series: Series) -> tuple[float, float]:
-    """Medians of the first and the last tenth, at least three points each; NaN where the first has no finite value."""
+def ends(series: Series, *, alone: bool = False) -> tuple[float, float]:
+    """Medians of the first and last tenth, at least three points; `alone`: of the first tenth its first value.
+
+    The first is NaN where it has no finite value.
+    """
     k = max(3, len(series) // 10)
     early = [value for value in series.value[:k] if math.isfinite(value)]
     # A value that is not finite is worse than any other.
     late = [value if math.isfinite(value) else math.inf for value in series.value[-k:]]
-    return median(early) if early else math.nan, median(late)
+    return (early[0] if alone else median(early)) if early else math.nan, median(late)
 
 
 def _trend_hint(ratio: float, first: float) -> str:

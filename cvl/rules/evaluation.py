@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cvl.readers.base import Reading
-from cvl.rules.artifact import judge_files, judge_reload
+from cvl.rules.artifact import judge_reload
 from cvl.rules.case import Case, Finding, failed
 from cvl.rules.early import so_far
 from cvl.rules.kinds import KINDS
@@ -36,24 +36,28 @@ def _verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:
     kind = KINDS[rule.kind]
     if skipped := _inapplicable(rule, log.context):
         yield _verdict(rule, ", ".join(rule.metrics), skipped)
-    elif kind.judge is None:
-        yield from _file_verdicts(rule, log)
-    elif kind.pair:
+    elif kind.judge_run:
+        yield from _run_verdicts(rule, log, kind.judge_run)
+    elif kind.judge and kind.pair:
         yield _verdict(rule, ", ".join(rule.metrics), _of_metric(rule, rule.metrics[0], log, kind.judge))
-    else:
+    elif kind.judge:
         for name in rule.metrics:
             yield _verdict(rule, name, _of_metric(rule, name, log, kind.judge))
 
 
-def _file_verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:
-    finding = judge_files(rule, log)
-    yield _verdict(rule, "", finding)
+def _run_verdicts(rule: Rule, log: Log, judge: Callable[[Rule, Log], Finding]) -> Iterator[Verdict]:
+    """On the whole run; what was saved well is then compared with what the log says of it."""
+    finding = _of_run(rule, log, judge)
+    yield _verdict(rule, str(rule.options.get("group", "")), finding)
     if finding.status is Status.PASS and "reload" in rule.options:
-        try:
-            finding = judge_reload(rule, log)
-        except Missing as missing:
-            finding = _missing(missing)
-        yield _verdict(rule, str(rule.options["reload"]), finding)
+        yield _verdict(rule, str(rule.options["reload"]), _of_run(rule, log, judge_reload))
+
+
+def _of_run(rule: Rule, log: Log, judge: Callable[[Rule, Log], Finding]) -> Finding:
+    try:
+        return judge(rule, log)
+    except Missing as missing:
+        return _missing(missing)
 
 
 def _of_metric(rule: Rule, name: str, log: Log, judge: Callable[[Case], Finding]) -> Finding:

@@ -30,7 +30,8 @@ class Log:
         """The series of the declared metric `name`; Missing where nothing logged it."""
         metric = self.metrics[name]
         if metric.reader and metric.reader not in self.readings:
-            raise Missing(metric.key, f"no {metric.reader} log in {self.context.folder}")
+            there = f"; there are: {', '.join(self.readings)}" if self.readings else ""
+            raise Missing(metric.key, f"no {metric.reader} log in {self.context.folder}{there}")
         return self.find([metric.key], metric.reader)
 
     def find(self, keys: list[str], reader: str | None = None) -> Series:
@@ -52,7 +53,8 @@ class Log:
             if key.startswith(f"{metric.key}/") and metric.reader in (None, reader)
         }
         if not found:
-            raise Missing(f"{metric.key}/<group>", f"nothing logged {metric.key}/<class or prompt>")
+            names = [name for reading in self.readings.values() for name in reading.series]
+            raise Missing(f"{metric.key}/<group>", _absent(f"{metric.key}/<class or prompt>", names, near=metric.key))
         return dict(sorted(found.items()))
 
     def where(self, series: Series, i: int | None = None) -> Where:
@@ -106,9 +108,10 @@ def _sum(key: str, parts: list[Series]) -> Series | None:
     return Series(key, parts[0].file, steps, array("d", (parts[0].epoch[i] for i in rows)), values) if rows else None
 
 
-def _absent(key: str, names: list[str]) -> str:
+def _absent(key: str, names: list[str], *, near: str = "") -> str:
+    """What is missing, with the name nearest to it (or to `near`) and those that there are."""
     if not names:
         return f"nothing logged {key}: there is no log, or it is empty"
-    near = suggest(key, names)
+    near = suggest(near or key, names)
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return f"nothing logged {key}{f', the nearest is {near}' if near else ''}; there are: {listed}"

@@ -8,6 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from cvl.readers.base import Reading
+
+Readings = Mapping[str, Reading]
 Option = float | int | bool | str | tuple[str, ...]
 
 
@@ -75,6 +78,7 @@ class Context:
 
     `changed` maps a parameter's name to what changed, in words; a rule whose `when` names the parameter allows for it.
     `turned` holds the effective values that are other than what was asked for; `renew` is the command that calibrates.
+    `siblings` are the logs of comparable runs with other seeds, `runs` those of the runs that rules name.
     """
 
     folder: Path
@@ -84,6 +88,10 @@ class Context:
     changed: Mapping[str, str] = field(default_factory=dict)
     turned: Mapping[str, object] = field(default_factory=dict)
     renew: str = ""
+    hardware: tuple[str, ...] = ()  # the GPUs' and the CPU's names
+    seconds: float | None = None
+    siblings: tuple[Readings, ...] = ()
+    runs: Mapping[str, Readings] = field(default_factory=dict)
 
 
 class Status(str, Enum):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from cvl.params import suggest
+from cvl.readers import READERS
 from cvl.rules.artifact import inside
 from cvl.rules.kinds import KINDS, METRIC, METRICS, NUMBER, SWITCH, Kind
 from cvl.rules.model import Calibration, Metric, Option, Rule, Verification
@@ -28,7 +29,11 @@ def problems(
 ) -> list[tuple[Location, str]]:
     """What the schema cannot see, with its place in the section; None lets parameters or presets have any name."""
     metrics = {name: _metric(name, entry) for name, entry in (raw.get("metrics") or {}).items()}
-    found: list[tuple[Location, str]] = []
+    found: list[tuple[Location, str]] = [
+        (("metrics", name, "reader"), f"there is no reader {metric.reader!r}{_near(metric.reader, READERS)}")
+        for name, metric in metrics.items()
+        if metric.reader and metric.reader not in READERS
+    ]
     for preset, entries in (raw.get("presets") or {}).items():
         at: Location = ("presets", preset)
         if presets is not None and preset not in presets:
@@ -141,7 +146,7 @@ def _body(kind: str, raw: Any) -> Mapping[str, Any]:
     """The options of a rule, from its short forms too: a name, a list of names."""
     if isinstance(raw, Mapping):
         return raw
-    if KINDS[kind].judge is None:
+    if KINDS[kind].judge_run:
         return {"path": raw}
     return {"metric": raw} if isinstance(raw, str) else {"metrics": raw}
 

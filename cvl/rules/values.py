@@ -1,27 +1,33 @@
-"""Rules on single values, and on one metric beside another."""
+"""Rules on single values."""
 
 from __future__ import annotations
 
 import math
 
 from cvl.readers.base import Series
-from cvl.rules.case import NO_FINITE, Case, Finding, bounds, exceeds, failed, left_profile, passed, shown
+from cvl.rules.case import NO_FINITE, Case, Finding, bounds, failed, left_profile, passed, shown
 from cvl.rules.log import at_epoch, best, finite
 from cvl.rules.model import Metric, Status
+
+_NOTHING = (
+    "never above 0: learning rate 0, no gradient, or an evaluation that finds nothing: empty, unlabelled, untrained"
+)
+_SAME = 5  # equal rows from which on a metric counts as standing still
 
 
 def judge_range(case: Case) -> Finding:
     at, low, high = case.text("at", "final"), case.number("min"), case.number("max")
     wanted = f"{at if not at.isdigit() else f'epoch {at}'} {bounds(low, high)}"
-    i = point(case.series, at, case.metric.better)
+    i = point_at(case.series, at, case.metric.better)
     if i is None:
         found = NO_FINITE if not finite(case.series) else f"no finite value in epoch {at}"
         return failed(wanted, found, case.where(), hint="the run ended before it, or evaluation never gave a number")
     value = case.series.value[i]
-    if changed := left_profile(case):
+    if changed := left_profile(case.rule, case.log.context):
         return Finding(Status.NOT_COMPARABLE, wanted, shown(value), case.where(i), changed)
     if value < low or value > high:
-        return failed(wanted, shown(value), case.where(i), hint=_range_hint(case.metric, too_low=value < low))
+        hint = _NOTHING if value <= 0 < low else range_hint(case.metric, too_low=value < low)
+        return failed(wanted, shown(value), case.where(i), hint=hint)
     if improved := _improved(case, value):
         renew = case.log.context.renew
         hint = f"if that is no accident, {renew} renews the bound" if renew else ""
@@ -42,7 +48,7 @@ def _improved(case: Case, value: float) -> str:
     return f"IMPROVED: {runs.runs} calibrated runs gave {shown(runs.lowest)} … {shown(runs.highest)}"
 
 
-def point(series: Series, at: str, better: str | None) -> int | None:
+def point_at(series: Series, at: str, better: str | None) -> int | None:
     """Index of the point that `at` means: final, best, first, or the last one of an epoch."""
     points = finite(series)
     if at == "best":
@@ -54,77 +60,29 @@ def point(series: Series, at: str, better: str | None) -> int | None:
     return points[-1] if points else None
 
 
-def _range_hint(metric: Metric, *, too_low: bool) -> str:
+def range_hint(metric: Metric, *, too_low: bool) -> str:
     if too_low == (metric.better == "higher"):
         return "worse than it was when calibrated: other data or weights, too few steps, wrong labels or normalisation"
     return "better than it ever was: do training and validation share images, or is the scale (percent) another?"
 
 
-def judge_gap(case: Case) -> Finding:
-    """How much worse the second metric is than the first, at the best epoch of the second."""
-    other = case.log.get(case.rule.metrics[1])
-    better = case.log.metrics[case.rule.metrics[1]].better
-    ratio_max, diff_max = case.number("ratio_max"), case.number("diff_max")
-    limits = [f"ratio ≤ {ratio_max:g}"] * (ratio_max == ratio_max) + [f"difference ≤ {diff_max:g}"] * (
-        diff_max == diff_max
-    )
-    wanted, top = ", ".join(limits), best(other, better)
-    mine = None if top is None else _beside(case.series, other, top)
-    if top is None or mine is None:
-        return failed(wanted, f"{NO_FINITE} to compare", case.where(), hint="both must be logged in the same epochs")
-    theirs = other.value[top]
-    diff = mine - theirs if better == "higher" else theirs - mine
-    low, high = (theirs, mine) if better == "higher" else (mine, theirs)
-    ratio = high / low if low > 0 else math.inf if diff > 0 else 1.0
-    found = f"{shown(mine)} and {shown(theirs)} (difference {shown(diff)}, ratio {shown(ratio)})"
-    if exceeds(diff, diff_max) or exceeds(ratio, ratio_max):
-        hint = "overfitting: stop earlier, augment, add weight decay or dropout; or the two splits differ in kind"
-        return failed(wanted, found, case.log.where(other, top), hint=hint)
-    return passed(wanted, found, case.log.where(other, top))
-
-
-def _beside(series: Series, other: Series, i: int) -> float | None:
-    """The mean of `series` in the epoch of point `i` of `other`; without epochs its last value up to that step."""
-    if math.isnan(other.epoch[i]):
-        points = [j for j in finite(series) if series.step[j] <= other.step[i]][-1:]
-    else:
-        points = at_epoch(series, other.epoch[i])
-    return sum(series.value[j] for j in points) / len(points) if points else None
-
-
-def judge_above(case: Case) -> Finding:
-    by, named = case.number("by", 0), case.text("baseline")
-    base = case.log.find([f"baseline/{name}" for name in ([named] if named else spellings(case.metric))])
-    points, top = finite(base), best(case.series, case.metric.better)
-    wanted = f"beats {base.name}" + (f" by {by:g}" if by else "")
-    if top is None or not points:
-        return failed(wanted, NO_FINITE, case.where())
-    value, bar = case.series.value[top], base.value[points[-1]]
-    gain = bar - value if case.metric.better == "lower" else value - bar
-    found = f"{shown(value)}, baseline {shown(bar)}"
-    if gain > 0 and not exceeds(by, gain):
-        return passed(wanted, found, case.where(top))
-    hint = "no better than a guess: labels shuffled or off by one, learning rate 0, or weights not loaded"
-    return failed(wanted, found, case.where(top), hint=hint)
-
-
-def spellings(metric: Metric) -> list[str]:
-    """The names a metric may have after `baseline/` and `reload/`."""
-    return list(dict.fromkeys((metric.name, metric.key.removeprefix("val/"), metric.key.rpartition("/")[2])))
-
-
 def judge_not_constant(case: Case) -> Finding:
+    """Neither outside its bounds nor, to the last digit, the same in every row."""
     low, high = case.number("min", 0.001), case.number("max", 0.999)
-    wanted, points = f"share {bounds(low, high)}", finite(case.series)
+    share = f"share {bounds(low, high)}, " if math.isfinite(high - low) else ""
+    wanted, points = f"{share}not always the same", finite(case.series)
     if not points:
         return failed(wanted, NO_FINITE, case.where())
     i = points[-1]
     value = case.series.value[i]
-    if low <= value <= high:
-        return passed(wanted, shown(value), case.where(i))
-    answer = "nothing" if value < low else "everything"
-    hint = f"the model predicts {answer}: class imbalance (weight the loss), a wrong threshold, or masks not in 0…1"
-    return failed(wanted, shown(value), case.where(i), hint=hint)
+    if not low <= value <= high:
+        answer = "nothing" if value < low else "everything"
+        hint = f"the model predicts {answer}: class imbalance (weight the loss), a wrong threshold, masks not in 0…1"
+        return failed(wanted, shown(value), case.where(i), hint=hint)
+    if len(points) >= _SAME and len({case.series.value[i] for i in points}) == 1:
+        hint = "one answer whatever the input: learning rate 0, weights that are not trained, dead units, an old cache"
+        return failed(wanted, f"{shown(value)} in all {len(points)} rows", case.where(i), hint=hint)
+    return passed(wanted, shown(value), case.where(i))
 
 
 def judge_each(case: Case) -> Finding:
@@ -145,7 +103,7 @@ def judge_each(case: Case) -> Finding:
         )
     worst = min(present, key=lambda name: present[name])
     found, where = f"lowest {worst} {shown(present[worst])} of {len(present)}", case.where()
-    if changed := left_profile(case):
+    if changed := left_profile(case.rule, case.log.context):
         return Finding(Status.NOT_COMPARABLE, wanted, found, where, changed)
     if present[worst] >= least:
         return Finding(Status.PASS, wanted, found, where, note)

@@ -14,6 +14,7 @@ from scoring import scores
 
 from cvl.errors import MetricsError
 from cvl.kit import run
+from cvl.kit.groups import WeightGroups
 from cvl.kit.meters import Meters
 from cvl.kit.progress import Progress
 from cvl.kit.runlog import RunLog
@@ -42,6 +43,9 @@ class Trainer(DetectionTrainer):
         self.progress = Progress(nb * epochs, nb * self.start_epoch)
         trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         run.say(f"{trained:,} trainable parameters, {nb} batches an epoch, {epochs} epochs")
+        layers, backbone = list(self.model.model), len(self.model.yaml["backbone"])
+        parts = {"backbone": layers[:backbone], "head": layers[backbone:]}
+        self.weights = WeightGroups({name: [p for m in part for p in m.parameters()] for name, part in parts.items()})
         if not (self.log.folder / "checkpoints" / "best_model.pt").exists():
             self.best_fitness = None
 
@@ -124,7 +128,7 @@ class Trainer(DetectionTrainer):
         return True
 
     def log_epoch(self, epoch: int, validated: bool, best: bool) -> None:
-        values = self.meters.read()
+        values = self.meters.read() | self.weights.read()
         text = f"epoch {epoch}/{self.epochs}: loss {sum(self.losses) / len(self.losses):.4g}"
         if validated:
             values |= {"val/loss": self.val_loss, **{f"val/{k}": v for k, v in self.scores.metrics.items()}}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from array import array
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -78,6 +80,24 @@ def test_count_finds_gaps(steps: list[int], status: Status) -> None:
         assert found.found == "nothing from step 30 to 50"
 
 
+@pytest.mark.parametrize(
+    ("epochs", "found"),
+    [
+        ([1, 2, 3, 3, 4, 5], "epoch 3 comes again"),
+        ([1, 2, 3, 2, 3, 4], "epoch 2 comes again"),
+        ([1, 1, 2, 2, 1, 1, 2, 2], "epoch 1 comes again"),
+        ([1, 1, 1, 2, 2, 2], ""),
+        ([1, 2, 2.5, 3], ""),
+        ([math.nan] * 4, ""),
+    ],
+)
+def test_count_finds_rows_that_come_again_after_a_resume(epochs: list[float], found: str) -> None:
+    curve = replace(series("train/loss", [1.0] * len(epochs)), epoch=array("d", epochs))
+    one = verdict("- count: {metric: loss, gaps: false}", curve)
+    assert (one.status is Status.FAIL) == bool(found)
+    assert one.found == (found or f"{len(epochs)} points")
+
+
 def test_gaps_do_not_matter_unless_asked() -> None:
     found = verdict("- count: {metric: loss, min: 3}", series("train/loss", [1.0] * 3, steps=[1, 2, 90]))
     assert found.status is Status.PASS
@@ -93,6 +113,12 @@ def test_trend_needs_two_windows(values: list[float]) -> None:
 @pytest.mark.parametrize(("last", "status"), [(0.8, Status.PASS), (0.81, Status.FAIL), (math.nan, Status.FAIL)])
 def test_trend_at_its_limit(last: float, status: Status) -> None:
     assert verdict(TREND, train__loss=[1, 1, 1, last, last, last]).status is status
+
+
+@pytest.mark.parametrize(("start", "status"), [("tenth", Status.PASS), ("first", Status.FAIL)])
+def test_trend_from_the_first_value_is_not_fooled_by_an_early_explosion(start: str, status: Status) -> None:
+    rule = f"- trend: {{metric: loss, ratio_max: 0.8, from: {start}}}"
+    assert verdict(rule, train__loss=[1, 600, 90, 1.1, 1.1, 1.1]).status is status
 
 
 def test_one_bad_value_in_the_last_window_does_not_hide_the_trend_and_two_do() -> None:

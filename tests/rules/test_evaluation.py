@@ -27,22 +27,21 @@ RULES = {
     "gap": "{metrics: [loss, val_loss], diff_max: 1}",
     "above": "{metric: loss}",
     "not_constant": "loss",
+    "expect": "{metric: loss, value: 1, tol: 1}",
     "each": "{metric: loss, min: 0}",
     "sum": "{metric: loss, parts: [part_a]}",
 }
 
 
 def test_every_rule_is_tried_here() -> None:
-    assert {*RULES, "artifact"} == set(KINDS)
+    assert set(RULES) == {kind for kind in KINDS if KINDS[kind].judge}
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_missing_metric_fails_with_what_there_is_and_the_nearest(rule: str) -> None:
     found = verdict(f"- {rule}: {RULES[rule]}", train__lossy=[1.0], other=[1.0])
     assert (found.status, found.found) == (Status.FAIL, "missing")
-    if rule != "each":
-        assert "the nearest is train/lossy" in found.reason
-        assert "there are: train/lossy, other" in found.reason
+    assert "the nearest is train/lossy; there are: train/lossy, other" in found.reason
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -77,7 +76,7 @@ def test_a_metric_comes_from_its_reader_else_from_the_first_that_has_it() -> Non
         verification = Verification({"m": Metric("m", "m", reader)})
         assert [v.found for v in evaluate([rule], verification, logs, Context(HERE))] == [found]
     (absent,) = evaluate([rule], Verification({"m": Metric("m", "m", "third")}), logs, Context(HERE))
-    assert (absent.status, absent.reason) == (Status.FAIL, "no third log in /run")
+    assert (absent.status, absent.reason) == (Status.FAIL, "no third log in /run; there are: first, second")
 
 
 def test_a_star_in_a_key_is_the_sum_of_the_columns() -> None:
@@ -185,3 +184,28 @@ def test_the_word_is_what_a_record_keeps() -> None:
     assert outcome(verdicts_of("pass", "not_comparable")) == Outcome(
         "pass", "1 of 2 rules, 1 not comparable", ok=True, health_only=True
     )
+
+
+@pytest.mark.parametrize(
+    ("typo", "nearest"),
+    [
+        ("metrics/map50(B)", "metrics/mAP50(B)"),
+        ("metrics/mAP50-95", "metrics/mAP50-95(B)"),
+        ("train_loss_stp", "train_loss_step"),
+        ("eval-accuracy", "eval_accuracy"),
+        ("learningrate", "learning_rate"),
+        ("bbox/ap", "bbox/AP"),
+        ("bbox/AP-buton", "bbox/AP-button"),
+        ("coco/bbox_map", "coco/bbox_mAP"),
+        ("train/los", "train/loss"),
+        ("val_los", "val_loss"),
+    ],
+)
+def test_the_nearest_name_in_the_spellings_of_every_framework(typo: str, nearest: str) -> None:
+    names = [
+        "metrics/mAP50(B)", "metrics/mAP50-95(B)", "train_loss_step", "train_loss_epoch", "eval_accuracy",
+        "learning_rate", "bbox/AP", "bbox/AP-button", "coco/bbox_mAP", "train/loss", "val_loss", "grad_norm",
+    ]  # fmt: skip
+    logs = reading(*(series(name, [1.0]) for name in names))
+    (found,) = evaluate([Rule("finite", ("m",))], Verification({"m": Metric("m", typo)}), logs, Context(HERE))
+    assert f"nothing logged {typo}, the nearest is {nearest}; there are: " in found.reason

@@ -52,11 +52,25 @@ def told(rules: str, **known: Any) -> list[str]:
         ("- artifact: a**b", ["0.artifact.path: 'a**b' is not a path in the run's folder"]),
         ("- artifact: /etc/passwd", ["0.artifact.path: '/etc/passwd' is not a path in the run's folder"]),
         ("- artifact: {path: a.pt, reload: scor}", ["0.artifact.reload: unknown metric 'scor', did you mean score?"]),
+        ("- expect: {metric: loss, value: 1}", ["0.expect: the option 'tol' is missing"]),
+        ("- expect: {metric: loss, value: ln2, tol: 1}", ["0.expect.value: 'ln2' is not a number"]),
+        (
+            "- params: {group: head, metric: loss}",
+            ["0.params.metric: unknown option 'metric'", "0.params: needs 'changed' or 'trainable'"],
+        ),
+        ("- vram_gb: {max: 8}", ["0.vram_gb: the option 'hardware' is missing"]),
         ("- sum: {metric: loss, parts: [part_a, zzz]}", ["0.sum.parts.1: unknown metric 'zzz'"]),
     ],
 )
 def test_mistakes(rules: str, wanted: list[str]) -> None:
     assert told(rules) == wanted
+
+
+def test_readers_are_those_there_are() -> None:
+    section = {"metrics": {"m": {"key": "a", "reader": "ultralitics"}, "n": {"key": "a", "reader": "cvl_jsonl"}}}
+    assert problems(section) == [
+        (("metrics", "m", "reader"), "there is no reader 'ultralitics', did you mean ultralytics?")
+    ]
 
 
 def test_when_names_declared_parameters() -> None:

@@ -1,4 +1,4 @@
-"""Rules on single values, and on one metric beside another."""
+"""Rules on single values."""
 
 from __future__ import annotations
 
@@ -132,65 +132,25 @@ def test_a_bound_of_unknown_origin_does_not_hold_after_a_failed_fetch() -> None:
     assert (found.status, found.reason) == (Status.NOT_COMPARABLE, "WEIGHTS turned out none")
 
 
-GAP = "- gap: {metrics: [loss, val_loss], diff_max: 0.5}"
-
-
-@pytest.mark.parametrize(
-    ("train", "validation", "status"),
-    [
-        ([1, 0.5, 0.1], [1.2, 1.0, 2.0], Status.PASS),
-        ([1, 0.4, 0.1], [1.2, 1.0, 2.0], Status.FAIL),
-        ([3, 3, 3], [1, 1, 1], Status.PASS),
-        ([1, 1], [math.nan, math.nan], Status.FAIL),
-    ],
-)
-def test_gap_at_the_best_epoch_of_the_second(train: list[float], validation: list[float], status: Status) -> None:
-    assert verdict(GAP, train__loss=train, val__loss=validation).status is status
-
-
-def test_gap_takes_the_mean_of_the_epoch() -> None:
-    curve = series("train/loss", [9, 9, 0.2, 0.8], per_epoch=2)
-    found = verdict(GAP, curve, val__loss=[5, 1])
-    assert found.found.startswith("0.5 and 1 ")
-    assert found.metric == "loss, val_loss"
-
-
-@pytest.mark.parametrize(("ratio", "status"), [(2, Status.PASS), (1.9, Status.FAIL)])
-def test_gap_as_a_ratio(ratio: float, status: Status) -> None:
-    rule = f"- gap: {{metrics: [loss, val_loss], ratio_max: {ratio}}}"
-    assert verdict(rule, train__loss=[1], val__loss=[2]).status is status
-
-
-def test_gap_of_scores_is_a_loss_of_score() -> None:
-    rule = "- gap: {metrics: [iou, score], diff_max: 0.1}"
-    assert verdict(rule, val__iou=[0.9], val__score=[0.7]).status is Status.FAIL
-    assert verdict(rule, val__iou=[0.7], val__score=[0.9]).status is Status.PASS
-
-
-@pytest.mark.parametrize(
-    ("options", "base", "status"),
-    [
-        ("", 0.4, Status.PASS),
-        ("", 0.5, Status.FAIL),
-        (", by: 0.1", 0.375, Status.PASS),
-        (", by: 0.2", 0.4, Status.FAIL),
-        (", baseline: untrained", 0.4, Status.FAIL),
-    ],
-)
-def test_above(options: str, base: float, status: Status) -> None:
-    found = verdict(f"- above: {{metric: score{options}}}", val__score=[0.1, 0.5], baseline__score=[base])
-    assert found.status is status
-
-
-def test_a_loss_is_above_its_baseline_when_it_is_lower() -> None:
-    rule = "- above: {metric: val_loss, baseline: chance}"
-    assert verdict(rule, val__loss=[0.5], baseline__chance=[0.7]).status is Status.PASS
-    assert verdict(rule, val__loss=[0.7], baseline__chance=[0.7]).status is Status.FAIL
-
-
 @pytest.mark.parametrize(("share", "status"), [(0, Status.FAIL), (1, Status.FAIL), (0.2, Status.PASS)])
 def test_not_constant(share: float, status: Status) -> None:
     assert verdict("- not_constant: [plain]", plain=[0.5, share]).status is status
+
+
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [
+        ([0.25] * 5, Status.FAIL),
+        ([0.25] * 4, Status.PASS),
+        ([0.25] * 4 + [0.2500001], Status.PASS),
+        ([math.nan, *[0.25] * 5], Status.FAIL),
+    ],
+)
+def test_a_share_that_never_moves_is_constant(values: list[float], status: Status) -> None:
+    found = verdict("- not_constant: [plain]", plain=values)
+    assert found.status is status
+    if status is Status.FAIL:
+        assert found.found == "0.25 in all 5 rows"
 
 
 def test_not_constant_needs_a_number() -> None:

@@ -24,11 +24,11 @@ TABLE = Path(__file__).with_name("matrix.md")
 
 # break -> the rules of which one must catch it
 CAUGHT_BY = {
-    "lr-zero": {"trend", "range"},
+    "lr-zero": {"params"},
     "labels-shuffled": {"range"},
     "loss-nan": {"finite"},
     "loss-negated": {"finite"},
-    "frozen": {"trend", "range"},
+    "frozen": {"params"},
     "normalisation": {"range", "trend"},
     "validation-empty": {"range", "finite"},
     "best-overwritten": {"artifact"},

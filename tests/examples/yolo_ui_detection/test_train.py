@@ -149,6 +149,8 @@ def test_learning_rate_0_changes_no_weight(train: Train, ml_python: Path, enviro
         run = train(f"rate{rate}", LR=rate, WEIGHTS=weights, NUM_EPOCHS="2")
         assert run.code == 0, run.text
         assert equal_weights(ml_python, environment, weights, f"{run.folder}/checkpoints/latest_model.pt") is same
+        for group in ("backbone", "head"):
+            assert (run.column(f"params/{group}/change")[-1] == 0) is same
 
 
 def equal_weights(python: Path, environment: dict[str, str], a: str, b: str) -> bool:

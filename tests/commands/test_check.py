@@ -1,0 +1,34 @@
+"""`cvl check DIR` on a log without a manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cvl.cli import group
+from cvl.errors import UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rows = [{"step": i, "epoch": i, "train/loss": 3.0 / i, "val/accuracy": 0.09 * i} for i in range(1, 11)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path
+
+
+def test_an_unknown_task_is_refused_with_the_list(folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        CliRunner().invoke(
+            group, ["check", str(folder), "--task", "speech"], standalone_mode=False, catch_exceptions=False
+        )
+    assert caught.value.message == "--task 'speech': no table rates it"
+    assert caught.value.hint == "tasks are: object_detection, segmentation, classification, language_model"
+
+
+def test_the_task_chooses_the_table(folder: Path) -> None:
+    done = CliRunner().invoke(group, ["check", str(folder), "--task", "classification"], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert "good model: accuracy 90.0 of 100" in done.output
