@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, head, number, one_run
-from cvl.readers.delimited import Layout, collect, layout, split
+from cvl.readers import delimited
+from cvl.readers.base import Reading, head, number, one_run
+from cvl.readers.delimited import Layout, layout, split
 
 NAME = "csv"
 _STEPS = ("step", "global_step", "iteration", "iter", "it")
@@ -21,11 +22,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
-    for path in paths:
-        if form := _layout(path):
-            collect(path, form, collector)
-    return collector.reading()
+    return delimited.read(paths, _layout)
 
 
 def _layout(path: Path) -> Layout | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from array import array
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, count
 from pathlib import Path
 
-from cvl.readers.base import Collector, blocks, decoded, lines_of, number, whole
+from cvl.readers.base import Collector, Reading, Series, blocks, decoded, lines_of, number, whole
 
 _ABSENT = ("NA", "N/A", "None", "null")
 
@@ -24,6 +25,10 @@ class Layout:
     delimiter: str
     step: str | None
     epoch: str | None
+
+    def metrics(self) -> list[str]:
+        """A step is no metric; an epoch is, so that rows without one can be told theirs."""
+        return [name for name in dict.fromkeys(self.names) if name not in ("", self.step)]
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,31 @@ def split(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def collect(path: Path, form: Layout, collector: Collector) -> None:
-    """Takes every number of the file; rows of a file without steps are counted from 1."""
+def read(paths: Sequence[Path], layout_of: Callable[[Path], Layout | None]) -> Reading:
+    """Every number of the files; rows without steps are counted from 1, those of one step share their epoch."""
+    collector = Collector()
+    names: set[str | None] = set()
+    for path in paths:
+        if form := layout_of(path):
+            names.add(form.epoch)
+            _read(path, form, collector)
+    reading = collector.reading()
+    for epochs in [reading.series.pop(name) for name in names if name in reading.series]:
+        for series in reading.series.values():
+            _join(series, epochs)
+    return reading
+
+
+def _join(series: Series, epochs: Series) -> None:
+    if not math.isnan(sum(series.epoch)):
+        return
+    for i in compress(count(), map(math.isnan, series.epoch)):
+        place = bisect_left(epochs.step, series.step[i])
+        if place < len(epochs) and epochs.step[place] == series.step[i]:
+            series.epoch[i] = epochs.value[place]
+
+
+def _read(path: Path, form: Layout, collector: Collector) -> None:
     for first, block in blocks(path, collector):
         if first == 1:
             _, end, block = block.partition(b"\n")
@@ -102,22 +130,26 @@ def _careful(path: Path, first: int, block: bytes, form: Layout, collector: Coll
 
 def _add(rows: Rows, form: Layout, collector: Collector) -> None:
     rows, steps = _stepped(rows, form, collector)
-    if not steps:
-        return
-    epochs = array("d", [math.nan]) * len(steps)
-    if form.epoch is not None:
-        for i, value in zip(*_numbers(rows, form.epoch, collector), strict=True):
-            epochs[i] = value
+    epochs = _epochs(rows, form, collector)
     dense: dict[str, Sequence[float]] = {}
-    for name in form.names:
-        if name in ("", form.step, form.epoch):
-            continue
-        found, values = _numbers(rows, name, collector)
-        if len(found) == len(steps):
+    for name in form.metrics():
+        has, values = _numbers(rows, name, collector)
+        if values and len(values) == len(steps):
             dense[name] = values
-        elif found:
-            collector.extend(rows.path, name, [steps[i] for i in found], [epochs[i] for i in found], values)
+        elif values:
+            some = array("q", compress(steps, has)), array("d", compress(epochs, has))
+            collector.extend(rows.path, name, *some, values)
     collector.columns(rows.path, steps, epochs, dense)
+
+
+def _epochs(rows: Rows, form: Layout, collector: Collector) -> Sequence[float]:
+    has, values = _numbers(rows, form.epoch, collector) if form.epoch else ((), ())
+    if len(values) == len(rows.lines):
+        return values
+    epochs = array("d", [math.nan]) * len(rows.lines)
+    for i, epoch in zip(compress(count(), has), values, strict=True):
+        epochs[i] = epoch
+    return epochs
 
 
 def _stepped(rows: Rows, form: Layout, collector: Collector) -> tuple[Rows, Sequence[int]]:
@@ -139,20 +171,20 @@ def _stepped(rows: Rows, form: Layout, collector: Collector) -> tuple[Rows, Sequ
     ]
 
 
-def _numbers(rows: Rows, name: str, collector: Collector) -> tuple[Sequence[int], Sequence[float]]:
-    """(indices, values) of the cells of a column that hold a number."""
+def _numbers(rows: Rows, name: str, collector: Collector) -> tuple[Sequence[object], Sequence[float]]:
+    """Which cells of a column hold a number (a truth for each), and the numbers."""
     cells = rows.cells[name]
     if rows.plain:
         with suppress(ValueError):
-            return range(len(cells)), array("d", map(float, cells))
+            return cells, array("d", map(float, cells))
     cells = list(map(str.strip, cells))
-    filled = list(compress(range(len(cells)), cells))
     if rows.plain:
         with suppress(ValueError):
-            return filled, array("d", map(float, filter(None, cells)))
-    values = {i: value for i in filled if (value := number(cells[i])) is not None}
-    if values or name in collector:  # a column of words is no metric
-        for i in filled:
-            if i not in values and cells[i] not in _ABSENT:
-                collector.skip(rows.path, rows.lines[i], f"{name} is not a number")
-    return list(values), array("d", values.values())
+            return cells, array("d", map(float, filter(None, cells)))
+    values = list(map(number, cells))
+    found = array("d", (value for value in values if value is not None))
+    if found or name in collector:  # a column of words is no metric
+        for line, cell, value in zip(rows.lines, cells, values, strict=True):
+            if value is None and cell and cell not in _ABSENT:
+                collector.skip(rows.path, line, f"{name} is not a number")
+    return [value is not None for value in values], found

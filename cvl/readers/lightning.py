@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from array import array
-from bisect import bisect_left
-from dataclasses import replace
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, Series, head, number
-from cvl.readers.delimited import Layout, collect, layout, split
+from cvl.readers import delimited
+from cvl.readers.base import Reading, head, number
+from cvl.readers.delimited import Layout, layout, split
 
 NAME = "lightning"
 _FILE = "metrics.csv"
@@ -28,18 +25,12 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
-    for path in paths:
-        if form := _layout(path):
-            collect(path, form, collector)
-    found = collector.reading()
-    epochs = found.series.pop("epoch", None)
-    return replace(found, series={name: _joined(one, epochs) for name, one in found.series.items()})
+    return delimited.read(paths, _layout)
 
 
 def _layout(path: Path) -> Layout | None:
     lines = head(path)
-    form = layout(lines[0], ",", ("step",), ()) if lines else None
+    form = layout(lines[0], ",", ("step",), ("epoch",)) if lines else None
     return form if form and form.step else None
 
 
@@ -52,14 +43,3 @@ def _first_epoch(path: Path) -> float:
     names, *rows = (split(line, ",") for line in head(path))
     found = (number(cell) for row in rows for name, cell in zip(names, row, strict=False) if name.strip() == "epoch")
     return next((epoch for epoch in found if epoch is not None), 0.0)
-
-
-def _joined(series: Series, epochs: Series | None) -> Series:
-    """`series` with the epoch that any row has for its step."""
-    if epochs is None:
-        return series
-    if series.step == epochs.step:
-        return replace(series, epoch=epochs.value)
-    places = ((step, bisect_left(epochs.step, step)) for step in series.step)
-    known = (epochs.value[i] if epochs.step[i : i + 1] == array("q", [step]) else math.nan for step, i in places)
-    return replace(series, epoch=array("d", known))

@@ -18,6 +18,7 @@ Add = Callable[[int, Row], None]  # takes a row and its number, from 1
 _NUMBERS = {int, float}
 _PIECE = 1 << 16
 _LARGEST = 1 << 24  # characters of one object
+_TORN = object()
 _GAP = re.compile(r"[\s,]*")
 
 
@@ -92,13 +93,15 @@ def elements(path: Path, begin: str, add: Add, collector: Collector) -> None:
             text = file.read(_PIECE)
             found = re.search(begin, text)
             if not found:
-                collector.skip(path, 0, "torn before its list of objects")
+                collector.skip(path, 0, "torn before its list")
                 return
             for count, row in enumerate(_decoded(text[found.end() :], file), 1):
                 if isinstance(row, dict):
                     add(count, row)
                 else:
-                    collector.skip(path, 0, "torn in its list of objects" if row is None else "holds more than objects")
+                    collector.skip(
+                        path, 0, "torn within its list" if row is _TORN else "its list holds more than objects"
+                    )
     except OSError as error:
         collector.skip(path, 0, f"cannot be read: {error.strerror}")
 
@@ -110,7 +113,7 @@ def first_element(text: str) -> Row:
 
 
 def _decoded(text: str, file: TextIO | None = None) -> Iterator[object]:
-    """The elements of a list that begins in `text` and goes on in `file`; at last None where it is torn."""
+    """The elements of a list that begins in `text` and goes on in `file`; at last _TORN where it is torn."""
     decode, at = json.JSONDecoder().raw_decode, 0
     while True:
         gap = _GAP.match(text, at)
@@ -122,7 +125,7 @@ def _decoded(text: str, file: TextIO | None = None) -> Iterator[object]:
         except (ValueError, RecursionError):
             more = file.read(max(_PIECE, len(text) - at)) if file and len(text) - at < _LARGEST else ""
             if not more:
-                yield None
+                yield _TORN
                 return
             text, at = text[at:] + more, 0
         else:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.append(sys.path.pop(0))  # the library is called as this file is
 
-import _expected  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
+import _expected
+import keras
+import numpy as np
 
 DATA = Path(__file__).parents[1] / "data" / "keras"
 

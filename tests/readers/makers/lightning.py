@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.append(sys.path.pop(0))  # the library is called as this file is
 
-import _expected  # noqa: E402
-import lightning as L  # noqa: E402
-import torch  # noqa: E402
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint  # noqa: E402
-from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+import _expected
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from torch.utils.data import DataLoader, TensorDataset
 
 DATA = Path(__file__).parents[1] / "data" / "lightning"
 
