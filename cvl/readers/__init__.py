@@ -14,8 +14,13 @@ from cvl.readers.base import Reader, Reading
 READERS = {
     "cvl_jsonl": "cvl.readers.cvl_jsonl",
     "ultralytics": "cvl.readers.ultralytics",
+    "lightning": "cvl.readers.lightning",
+    "huggingface": "cvl.readers.huggingface",
     "detectron2": "cvl.readers.detectron2",
     "mmengine": "cvl.readers.mmengine",
+    "keras": "cvl.readers.keras",
+    "jsonl": "cvl.readers.jsonl",
+    "csv": "cvl.readers.csv",
     "console": "cvl.readers.console",
 }
 
@@ -37,10 +42,12 @@ def read(folder: Path) -> dict[str, Reading]:
         reader = load(name)
         places = [place for place in _places(folder) if name == "cvl_jsonl" or place != folder or not ours]
         for place in places:
-            paths = [path for path in reader.find(place) if path not in taken]
+            known = reader.find(place)
+            paths = [path for path in known if path not in taken]
             if paths:
                 taken.update(paths)
                 found[name] = reader.read(paths)
+            if known:  # what lies in the next place is another run
                 break
     return found
 

@@ -6,12 +6,15 @@ import json
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import compress, islice
 from operator import lt
 from pathlib import Path
 from typing import Protocol
+
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ class Points:
         self.epoch.append(epoch)
         self.value.append(value)
 
-    def extend(self, steps: Sequence[int], epochs: Sequence[float], values: Sequence[float]) -> None:
+    def extend(self, steps: Sequence[int], epochs: Sequence[float], values: Sequence[float], rising: bool) -> None:
         follows = not self.step or not steps or steps[0] > self.step[-1]
-        self.rising = self.rising and follows and all(map(lt, steps, islice(steps, 1, None)))
+        self.rising = self.rising and follows and rising
         self.step.extend(steps)
         self.epoch.extend(epochs)
         self.value.extend(values)
@@ -112,7 +115,19 @@ class Collector:
         self, path: Path, name: str, steps: Sequence[int], epochs: Sequence[float], values: Sequence[float]
     ) -> None:
         """Many points of metric `name` at once, as columns of one length."""
-        self._of(path, name).extend(steps, epochs, values)
+        self.columns(path, steps, epochs, {name: values})
+
+    def columns(
+        self, path: Path, steps: Sequence[int], epochs: Sequence[float], values: Mapping[str, Sequence[float]]
+    ) -> None:
+        """Many points of many metrics, all with the same steps."""
+        rising = all(map(lt, steps, islice(steps, 1, None)))
+        for name, column in values.items():
+            self._of(path, name).extend(steps, epochs, column, rising)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether metric `name` has a point yet."""
+        return name in self._points
 
     def at(self, step: int) -> None:
         """Training is at `step`; where it was further, it went back, and what was logged from there on is void."""
@@ -167,20 +182,66 @@ class Clock:
 def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
     """(path, line number, text, whether the line is complete) of every readable line that is not empty."""
     for path in paths:
+        for first, block in blocks(path, collector):
+            for number, text, complete in lines_of(path, first, block, collector):
+                yield path, number, text, complete
+
+
+def blocks(path: Path, collector: Collector) -> Iterator[tuple[int, bytes]]:
+    """(number of its first line, whole lines) for every part of the file; the last line of the last one may be torn."""
+    first = 1
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                block += b"" if block.endswith(b"\n") else file.readline()
+                yield first, block
+                if not block.endswith(b"\n"):
+                    return  # what is written from now on would be half a line
+                first += block.count(b"\n")
+    except OSError as error:
+        collector.skip(path, 0, f"cannot be read: {error.strerror}")
+
+
+def lines_of(path: Path, first: int, block: bytes, collector: Collector) -> Iterator[tuple[int, str, bool]]:
+    """(line number, text, whether the line is complete) of every readable line of `block` that is not empty."""
+    for number, raw in enumerate(BytesIO(block), first):
         try:
-            with path.open("rb") as file:
-                for number, raw in enumerate(file, 1):
-                    try:
-                        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                    except UnicodeDecodeError:
-                        collector.skip(
-                            path, number, "not UTF-8 text" if raw.endswith(b"\n") else "torn line at the end"
-                        )
-                        continue
-                    if text.strip():
-                        yield path, number, text.strip("\r\n"), raw.endswith(b"\n")
-        except OSError as error:
-            collector.skip(path, 0, f"cannot be read: {error.strerror}")
+            text = decoded(number, raw)
+        except UnicodeDecodeError:
+            collector.skip(path, number, "not UTF-8 text" if raw.endswith(b"\n") else "torn line at the end")
+            continue
+        if text.strip():
+            yield number, text.strip("\r\n"), raw.endswith(b"\n")
+
+
+def decoded(first: int, block: bytes) -> str:
+    """Text that starts at line `first`."""
+    return block.decode("utf-8-sig" if first == 1 else "utf-8")
+
+
+def opening(path: Path) -> str:
+    """The text that a file begins with; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_BLOCK).decode("utf-8-sig", errors="replace")
+    except OSError:
+        return ""
+
+
+def head(path: Path) -> list[str]:
+    """The complete ones of a file's first lines."""
+    return opening(path).split("\n")[:-1]
+
+
+def one_run(logged: Mapping[Path, set[str]]) -> list[Path]:
+    """Of files with the names that each logs: the newest, and those that log other things, oldest first."""
+    chosen: list[Path] = []
+    names: set[str] = set()
+    for path in sorted(logged, key=lambda path: (path.stat().st_mtime, path.name), reverse=True):
+        if not names & logged[path]:
+            chosen.insert(0, path)
+            names |= logged[path]
+    return chosen
 
 
 def whole(raw: object) -> int | None:

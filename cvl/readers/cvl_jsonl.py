@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 from cvl.contract import METRICS
-from cvl.readers.base import Collector, Reading, json_object, lines, real, whole
+from cvl.readers.base import Collector, Reading, head, json_object, real, whole
+from cvl.readers.objects import Row, collect
 
 NAME = "cvl_jsonl"
 _HEAD = ("step", "epoch", "time")
 
 
 def find(folder: Path) -> list[Path]:
-    return [path for path in (folder / METRICS,) if path.is_file()]
+    """A file of that name, unless its first line is another tool's: an object without `step`, or a list."""
+    path = folder / METRICS
+    first = (head(path) or [""])[0]
+    row = json_object(first)
+    foreign = first.startswith("[") if row is None else "step" not in row
+    return [path] if path.is_file() and not foreign else []
 
 
 def read(paths: list[Path]) -> Reading:
     collector = Collector()
-    for path, number, text, complete in lines(paths, collector):
-        row = json_object(text)
-        step = whole(row.get("step")) if row is not None else None
-        if row is not None and step is not None:
-            _add(collector, path, number, row, step)
-        elif not complete:
-            collector.skip(path, number, "torn line at the end")
-        else:
-            collector.skip(path, number, "not a JSON object" if row is None else "no whole number `step`")
+    for path in paths:
+        collect(path, ("step",), ("time",), partial(_add, collector, path), collector)
     return collector.reading()
 
 
-def _add(collector: Collector, path: Path, number: int, row: dict[str, object], step: int) -> None:
-    epoch = real(row.get("epoch"))
+def _add(collector: Collector, path: Path, line: int, row: Row) -> None:
+    step, epoch = whole(row.get("step")), real(row.get("epoch"))
+    if step is None:
+        collector.skip(path, line, "no whole number `step`")
+        return
     for name, raw in row.items():
         if name in _HEAD:
             continue
         value = real(raw)
         if value is None:
-            collector.skip(path, number, f"{name} is not a number")
+            collector.skip(path, line, f"{name} is not a number")
         else:
             collector.add(path, name, (step, math.nan if epoch is None else epoch, value))

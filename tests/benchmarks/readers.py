@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,34 @@ def detectron2(folder: Path) -> Versus:
     return Versus(log, "pandas.read_json", reference, f"; from math import fsum; {sums}")
 
 
-FORMATS: dict[str, Callable[[Path], Versus]] = {"detectron2": detectron2}
+def csv(folder: Path) -> Versus:
+    log = folder / "log.csv"
+    with log.open("w", encoding="utf-8") as file:
+        file.write(",".join(_NAMES) + "\n")
+        file.writelines(",".join(map(str, row)) + "\n" for row in _million_rows())
+    return Versus(log, "pandas.read_csv", "import sys, pandas; found = pandas.read_csv(sys.argv[1])", _FRAME)
+
+
+def jsonl(folder: Path) -> Versus:
+    log = folder / "log.jsonl"
+    with log.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(dict(zip(_NAMES, row, strict=True))) + "\n" for row in _million_rows())
+    reference = "import sys, pandas; found = pandas.read_json(sys.argv[1], lines=True, precise_float=True)"
+    return Versus(log, "pandas.read_json", reference, _FRAME)
+
+
+def _million_rows() -> Iterator[tuple[float, ...]]:
+    """Six columns, the values with six digits."""
+    dice = random.Random(0)
+    return ((i, i // 1000, *(float(f"{dice.random():.6g}") for _ in _NAMES[2:])) for i in range(1_000_000))
+
+
+_NAMES = ("step", "epoch", "train/loss", "train/lr", "val/loss", "val/map")
+_FRAME = (
+    "; from math import fsum; "
+    "print(sorted((n, int(c.count()), fsum(c.dropna())) for n, c in found.items() if n not in ('step', 'epoch')))"
+)
+FORMATS: dict[str, Callable[[Path], Versus]] = {"detectron2": detectron2, "csv": csv, "jsonl": jsonl}
 
 
 def main() -> None:

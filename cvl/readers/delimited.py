@@ -1,0 +1,190 @@
+"""Columns of delimited text: a block at once where it is plain, cell by cell where it is not."""
+
+from __future__ import annotations
+
+import csv
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import compress, count
+from pathlib import Path
+
+from cvl.readers.base import Collector, Reading, Series, blocks, decoded, lines_of, number, whole
+
+_ABSENT = ("NA", "N/A", "None", "null")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The header of a file: `step` and `epoch` are the columns of that meaning, if any."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    step: str | None
+    epoch: str | None
+
+    def metrics(self) -> list[str]:
+        """A step is no metric; an epoch is, so that rows without one can be told theirs."""
+        return [name for name in dict.fromkeys(self.names) if name not in ("", self.step)]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows, as a list of cells for each column; `plain` where no cell holds a quote or an underscore."""
+
+    path: Path
+    lines: Sequence[int]
+    cells: dict[str, list[str]]
+    plain: bool
+
+
+def layout(header: str, delimiter: str, steps: Sequence[str], epochs: Sequence[str]) -> Layout:
+    names = tuple(cell.strip() for cell in split(header, delimiter))
+    lower = {name.lower(): name for name in reversed(names)}
+    step = next((lower[name] for name in steps if name in lower), None)
+    return Layout(names, delimiter, step, next((lower[name] for name in epochs if name in lower), None))
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, none where it is no such text."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def read(paths: Sequence[Path], layout_of: Callable[[Path], Layout | None]) -> Reading:
+    """Every number of the files; rows without steps are counted from 1, those of one step share their epoch."""
+    collector = Collector()
+    names: set[str | None] = set()
+    for path in paths:
+        if form := layout_of(path):
+            names.add(form.epoch)
+            _read(path, form, collector)
+    reading = collector.reading()
+    for epochs in [reading.series.pop(name) for name in names if name in reading.series]:
+        for series in reading.series.values():
+            _join(series, epochs)
+    return reading
+
+
+def _join(series: Series, epochs: Series) -> None:
+    if not math.isnan(sum(series.epoch)):
+        return
+    for i in compress(count(), map(math.isnan, series.epoch)):
+        place = bisect_left(epochs.step, series.step[i])
+        if place < len(epochs) and epochs.step[place] == series.step[i]:
+            series.epoch[i] = epochs.value[place]
+
+
+def _read(path: Path, form: Layout, collector: Collector) -> None:
+    for first, block in blocks(path, collector):
+        if first == 1:
+            _, end, block = block.partition(b"\n")
+            first = 2
+            if not end:
+                collector.skip(path, 1, "torn line at the end")
+        if block:
+            _add(_plain(path, first, block, form) or _careful(path, first, block, form, collector), form, collector)
+
+
+def _plain(path: Path, first: int, block: bytes, form: Layout) -> Rows | None:
+    """The rows where no cell is quoted and every line is as long as the header.
+
+    A line end starts the first cell of a row. Where all of them are there, no row is shorter or longer.
+    """
+    try:
+        text = decoded(first, block)
+    except UnicodeDecodeError:
+        return None
+    width, rows = len(form.names), text.count("\n")
+    cells = text[:-1].replace("\n", f"{form.delimiter}\n").split(form.delimiter)
+    if '"' in text or "_" in text or not text.endswith("\n") or len(cells) != rows * width:
+        return None
+    if "".join(cells[::width]).count("\n") != rows - 1:
+        return None
+    return Rows(path, range(first, first + rows), {name: cells[i::width] for i, name in enumerate(form.names)}, True)
+
+
+def _careful(path: Path, first: int, block: bytes, form: Layout, collector: Collector) -> Rows:
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for line, text, complete in lines_of(path, first, block, collector):
+        row = split(text, form.delimiter)
+        if tuple(cell.strip() for cell in row) == form.names:
+            continue  # a resume wrote it again
+        if len(row) != len(form.names):
+            why = "another number of cells than the header" if complete else "torn line at the end"
+            collector.skip(path, line, why)
+            continue
+        if not complete:  # its last cell may lack digits
+            collector.skip(path, line, f"torn line at the end, {form.names[-1]} left out")
+            row[-1] = ""
+        lines.append(line)
+        rows.append(row)
+    return Rows(path, lines, {name: [row[i] for row in rows] for i, name in enumerate(form.names)}, False)
+
+
+def _add(rows: Rows, form: Layout, collector: Collector) -> None:
+    rows, steps = _stepped(rows, form, collector)
+    epochs = _epochs(rows, form, collector)
+    dense: dict[str, Sequence[float]] = {}
+    for name in form.metrics():
+        has, values = _numbers(rows, name, collector)
+        if values and len(values) == len(steps):
+            dense[name] = values
+        elif values:
+            some = array("q", compress(steps, has)), array("d", compress(epochs, has))
+            collector.extend(rows.path, name, *some, values)
+    collector.columns(rows.path, steps, epochs, dense)
+
+
+def _epochs(rows: Rows, form: Layout, collector: Collector) -> Sequence[float]:
+    has, values = _numbers(rows, form.epoch, collector) if form.epoch else ((), ())
+    if len(values) == len(rows.lines):
+        return values
+    epochs = array("d", [math.nan]) * len(rows.lines)
+    for i, epoch in zip(compress(count(), has), values, strict=True):
+        epochs[i] = epoch
+    return epochs
+
+
+def _stepped(rows: Rows, form: Layout, collector: Collector) -> tuple[Rows, Sequence[int]]:
+    """The rows that have a step, and the steps."""
+    if form.step is None:
+        return rows, array("q", (line - 1 for line in rows.lines))
+    cells = rows.cells[form.step]
+    if rows.plain:
+        with suppress(ValueError, OverflowError):
+            return rows, array("q", map(int, cells))
+    steps = [whole(number(cell)) for cell in cells]
+    for line, step in zip(rows.lines, steps, strict=True):
+        if step is None:
+            collector.skip(rows.path, line, f"no whole number `{form.step}`")
+    keep = [i for i, step in enumerate(steps) if step is not None]
+    kept = {name: [cells[i] for i in keep] for name, cells in rows.cells.items()}
+    return Rows(rows.path, [rows.lines[i] for i in keep], kept, rows.plain), [
+        step for step in steps if step is not None
+    ]
+
+
+def _numbers(rows: Rows, name: str, collector: Collector) -> tuple[Sequence[object], Sequence[float]]:
+    """Which cells of a column hold a number (a truth for each), and the numbers."""
+    cells = rows.cells[name]
+    if rows.plain:
+        with suppress(ValueError):
+            return cells, array("d", map(float, cells))
+    cells = list(map(str.strip, cells))
+    if rows.plain:
+        with suppress(ValueError):
+            return cells, array("d", map(float, filter(None, cells)))
+    values = list(map(number, cells))
+    found = array("d", (value for value in values if value is not None))
+    if found or name in collector:  # a column of words is no metric
+        for line, cell, value in zip(rows.lines, cells, values, strict=True):
+            if value is None and cell and cell not in _ABSENT:
+                collector.skip(rows.path, line, f"{name} is not a number")
+    return [value is not None for value in values], found

@@ -1,0 +1,34 @@
+"""What Keras' CSVLogger writes: a row an epoch, from 0, names sorted, any separator; a resume appends its rows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cvl.readers import delimited
+from cvl.readers.base import Reading, head, number, one_run
+from cvl.readers.delimited import Layout, layout, split
+
+NAME = "keras"
+
+
+def find(folder: Path) -> list[Path]:
+    paths = [path for ending in ("*.csv", "*.log", "*.tsv") for path in folder.glob(ending) if path.is_file()]
+    return one_run({path: set(form.names[1:]) for path in paths if (form := _layout(path))})
+
+
+def read(paths: list[Path]) -> Reading:
+    return delimited.read(paths, _layout)
+
+
+def _layout(path: Path) -> Layout | None:
+    """As CSVLogger writes it: the epoch, then sorted names with the loss among them (those of `val_` may come last)."""
+    lines = head(path)
+    separator = re.match(r"epoch([^\w\"])", lines[0]) if len(lines) > 1 else None
+    if not separator:
+        return None
+    form = layout(lines[0], separator[1], ("epoch",), ("epoch",))
+    own = [name for name in form.names[1:] if not name.startswith("val_")]
+    first = split(lines[1], form.delimiter)
+    starts = len(first) == len(form.names) and number(first[0]) == 0
+    return form if starts and "loss" in own and own == sorted(own) and "step" not in own else None

@@ -1,0 +1,45 @@
+"""metrics.csv of Lightning's CSVLogger: sparse rows, of which those of one step belong together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cvl.readers import delimited
+from cvl.readers.base import Reading, head, number
+from cvl.readers.delimited import Layout, layout, split
+
+NAME = "lightning"
+_FILE = "metrics.csv"
+_PLACES = ("version_*", "lightning_logs/version_*")
+
+
+def find(folder: Path) -> list[Path]:
+    """That of the newest version, after those that it continues: only a resume begins in a later epoch."""
+    found = [path for place in ("", *_PLACES) for path in folder.glob(f"{place}/{_FILE}".lstrip("/")) if _layout(path)]
+    chosen: list[Path] = []
+    for path in sorted(found, key=_version, reverse=True):
+        if not chosen or _first_epoch(path) < _first_epoch(chosen[0]):
+            chosen.insert(0, path)
+    return chosen
+
+
+def read(paths: list[Path]) -> Reading:
+    return delimited.read(paths, _layout)
+
+
+def _layout(path: Path) -> Layout | None:
+    lines = head(path)
+    form = layout(lines[0], ",", ("step",), ("epoch",)) if lines else None
+    return form if form and form.step else None
+
+
+def _version(path: Path) -> int:
+    found = re.fullmatch(r"version_(\d{1,9})", path.parent.name)
+    return int(found[1]) if found else -1
+
+
+def _first_epoch(path: Path) -> float:
+    names, *rows = (split(line, ",") for line in head(path))
+    found = (number(cell) for row in rows for name, cell in zip(names, row, strict=False) if name.strip() == "epoch")
+    return next((epoch for epoch in found if epoch is not None), 0.0)
