@@ -23,7 +23,10 @@ _CLASSES = ("NUM_CLASSES", "CLASSES")
 
 @dataclass(frozen=True)
 class Judgement:
-    """Everything that is said about a run's logs; `seen`: reader -> series -> its summary."""
+    """Everything that is said about a run's logs; `seen`: reader -> series -> its summary.
+
+    `headline` is the series that was rated; `readings` and `metrics` are what reports draw.
+    """
 
     folder: Path
     verdicts: tuple[Verdict, ...]
@@ -32,6 +35,9 @@ class Judgement:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     seen: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict, repr=False)
+    headline: str = ""
+    metrics: Mapping[str, Metric] = field(default_factory=dict, repr=False)
+    readings: Mapping[str, Reading] = field(default_factory=dict, repr=False)
 
 
 def judge(
@@ -54,6 +60,9 @@ def judge(
         notes=rating.notes if rating else (),
         problems=tuple(_problems(found, context.folder)),
         seen=seen,
+        headline=rating.metric if rating else "",
+        metrics=verification.metrics,
+        readings=found,
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from cvl import catalogue, contract, report, runs, verdict
-from cvl.errors import CvlError, MetricsError, UsageError
+from cvl.errors import MetricsError, UsageError
+from cvl.report import github
 
 
 @click.command()
@@ -21,21 +22,15 @@ def command(run: str | None, task: str, form: str, strict: bool) -> int:
     A run of this catalogue is judged by the rules of its manifest as they are now, any other folder of training
     logs by the health rules that need no calibration.
     """
-    outputs = [folder / Path(contract.OUTPUTS).name for folder in _examples()]
+    outputs = catalogue.outputs()
     folder = runs.find(run, outputs) if run else _newest(outputs)
     judgement = verdict.of_folder(folder, task=task, strict=strict)
     click.echo(report.get(form).render(judgement))
+    if form == "github":
+        github.summarise(judgement)
     if judgement.outcome.word == "not judged":
         return UsageError.exit_code
     return 0 if judgement.outcome.ok else MetricsError.exit_code
-
-
-def _examples() -> list[Path]:
-    """Any folder can be judged, also where there is no catalogue."""
-    try:
-        return catalogue.folders(catalogue.root())
-    except CvlError:
-        return []
 
 
 def _newest(outputs: list[Path]) -> Path:
