@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "Run a preset of an example, and judge it",
     "verify": "Check examples without running them",
     "check": "Judge a finished run or any training log",
+    "report": "Write a run's report: a page, or Markdown",
     "runs": "List runs and show their records",
     "render": "Write build.sh and train.sh from the plan",
 }

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from cvl import catalogue, console, contract, launch, manifest, plan, report, runs, settings
-from cvl.errors import UsageError
+from cvl import catalogue, console, contract, launch, manifest, plan, report, runs, settings, verdict
+from cvl.errors import JobError, UsageError
 from cvl.judge import Judgement
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
@@ -90,7 +90,19 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
         click.echo(json.dumps(asdict(record), indent=2))
     else:
         _show(job, record, judgement)
+    if record.status != "interrupted":
+        _write_reports(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
+
+
+def _write_reports(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
+    """Of a failed run too; a report that cannot be written costs the report and never the run."""
+    judged = judgement or verdict.of_run(job.example, job.preset, record, job.plan.run_folder)
+    for form in report.DOCUMENTS:
+        try:
+            console.say(f"report: {report.write(form, judged)}")
+        except JobError as error:
+            console.say(error.message)
 
 
 def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
@@ -104,9 +116,6 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     elif judgement.verdicts:
         click.echo(f"\n{job.example.name} {job.preset.name}\n{report.get('text').render(judgement)}")
     click.echo(f"run: {job.plan.run_folder}")
-    curves = job.plan.run_folder / contract.PICTURES / "curves.png"
-    if curves.is_file():
-        click.echo(f"plots: {curves}")
 
 
 def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:
