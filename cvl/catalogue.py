@@ -39,6 +39,14 @@ def folders(within: Path) -> list[Path]:
     return sorted(path.parent for path in within.glob(f"*/{contract.MANIFEST}"))
 
 
+def outputs() -> list[Path]:
+    """Where the examples keep their runs; none where there is no catalogue, for any folder of logs can be judged."""
+    try:
+        return [folder / Path(contract.OUTPUTS).name for folder in folders(root())]
+    except UsageError:
+        return []
+
+
 def entries(within: Path) -> Iterator[Entry]:
     """Every example inside `within`, broken ones included."""
     for folder in folders(within):

@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "Run a preset of an example, and judge it",
     "verify": "Check examples without running them",
     "check": "Judge a finished run or any training log",
+    "report": "Write a run's report: a page, or Markdown",
     "runs": "List, compare and annotate runs",
     "calibrate": "Measure the bounds of a preset's rules",
     "evidence": "Record that an example trained, and see what is stale",

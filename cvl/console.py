@@ -11,6 +11,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def printable(text: str) -> str:
+    """Names in logs are foreign text: no escape sequence reaches a terminal or a page, no line feed breaks a table."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
     """Rows as left-aligned columns; the last one runs free."""
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(len(rows[0]) - 1)] if rows else []

@@ -21,7 +21,10 @@ _CLASSES = ("NUM_CLASSES", "CLASSES")
 
 @dataclass(frozen=True)
 class Judgement:
-    """Everything that is said about a run's logs; `seen`: reader -> series -> its summary, `curves`: by metric."""
+    """Everything that is said about a run's logs; `seen`: reader -> series -> its summary, `curves`: by metric.
+
+    `headline` is the series that was rated; `readings` and `metrics` are what reports draw.
+    """
 
     folder: Path
     verdicts: tuple[Verdict, ...]
@@ -31,6 +34,9 @@ class Judgement:
     problems: tuple[str, ...] = ()
     seen: Mapping[str, Mapping[str, Summary]] = field(default_factory=dict, repr=False)
     curves: Mapping[str, Series] = field(default_factory=dict, repr=False)
+    headline: str = ""
+    metrics: Mapping[str, Metric] = field(default_factory=dict, repr=False)
+    readings: Mapping[str, Reading] = field(default_factory=dict, repr=False)
 
 
 def judge(
@@ -64,6 +70,9 @@ def judge(
         problems=tuple(_problems(found, context.folder)),
         seen=seen,
         curves=_curves(Log(found, verification.metrics, context), rating.metric if rating else ""),
+        headline=rating.metric if rating else "",
+        metrics=verification.metrics,
+        readings=found,
     )
 
 

@@ -99,6 +99,7 @@ def load(folder: Path) -> Record:
         raw = json.loads(path.read_text(encoding="utf-8"))
         known = {f.name for f in fields(Record)}
         record = Record(**{key: value for key, value in raw.items() if key in known})
+        _check_types(record)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="`cvl runs list` shows the runs there are") from None
     except (ValueError, TypeError, AttributeError) as error:
@@ -122,6 +123,16 @@ def tail(path: Path, size: int) -> bytes:
             return file.read()
     except OSError:
         return b""
+
+
+def _check_types(record: Record) -> None:
+    """TypeError where another program's run.json has, say, a list for our text."""
+    for name, default in vars(Record("", "", "")).items():
+        wanted = type(default) if default is not None else (int, float, type(None))
+        if not isinstance(getattr(record, name), wanted):
+            raise TypeError(f"{name} is of another type")
+    if not all(isinstance(entry, dict) and {"value", "source"} <= set(entry) for entry in record.parameters.values()):
+        raise TypeError("a parameter has no value or no source")
 
 
 def within(output: Path) -> Iterator[tuple[Path, Record | str]]:

@@ -26,6 +26,7 @@ def test_the_wheel_carries_schemas_samples_and_examples_but_no_runs(wheel: Path)
     assert {"cvl/schemas/example.schema.json", "cvl/schemas/run.schema.json", "cvl/cli.py"} <= names
     for manifest in REPOSITORY.glob("examples/*/example.yaml"):
         assert f"cvl/{manifest.relative_to(REPOSITORY)}" in names
+    assert "cvl/report/style.css" in names
     assert any(name.startswith("cvl/kit/samples/") for name in names)
     assert not [name for name in names if "/outputs/" in name or name.endswith((".pyc", "/.env"))]
     assert {name.split("/")[0].split("-")[0] for name in names} == {"cvl"}

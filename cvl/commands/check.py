@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from cvl import catalogue, console, contract, live, postmortem, ratings, report, runs, verdict
-from cvl.errors import CvlError, MetricsError, UsageError
+from cvl.errors import MetricsError, UsageError
 from cvl.judge import Judgement
+from cvl.report import github
 
 
 @click.command()
@@ -29,13 +30,15 @@ def command(run: str | None, task: str, form: str, strict: bool, follow: bool) -
     """
     if task and not ratings.known(task):
         raise UsageError(f"--task {task!r}: no table rates it", hint=f"tasks are: {', '.join(ratings.TASKS)}")
-    outputs = [folder / Path(contract.OUTPUTS).name for folder in _examples()]
+    outputs = catalogue.outputs()
     folder = runs.find(run, outputs) if run else _newest(outputs)
     judge = partial(verdict.of_folder, folder, task=task, strict=strict)
     judgement = _followed(folder, judge) if follow else judge()
     click.echo(report.get(form).render(judgement))
     if form == "text" and (kept := _post_mortem(folder)):
         click.echo(postmortem.words(kept))
+    if form == "github":
+        github.summarise(judgement)
     if judgement.outcome.word == "not judged":
         return UsageError.exit_code
     return 0 if judgement.outcome.ok else MetricsError.exit_code
@@ -57,14 +60,6 @@ def _goes_on(folder: Path) -> bool:
 
 def _post_mortem(folder: Path) -> Mapping[str, Any]:
     return runs.load(folder).post_mortem if (folder / contract.RECORD).is_file() else {}
-
-
-def _examples() -> list[Path]:
-    """Any folder can be judged, also where there is no catalogue."""
-    try:
-        return catalogue.folders(catalogue.root())
-    except CvlError:
-        return []
 
 
 def _newest(outputs: list[Path]) -> Path:

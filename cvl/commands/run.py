@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 import click
 
-from cvl import catalogue, console, contract, launch, manifest, plan, postmortem, report, runs, settings
+from cvl import catalogue, console, contract, launch, manifest, plan, postmortem, report, runs, settings, verdict
 from cvl.engines.base import Engine
-from cvl.errors import UsageError
+from cvl.errors import JobError, UsageError
 from cvl.judge import Judgement
 from cvl.liveline import LiveLine, columns
 from cvl.manifest import Example, Preset
@@ -94,6 +94,8 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
         click.echo(json.dumps(asdict(record), indent=2))
     else:
         _show(job, record, judgement)
+    if record.status != "interrupted":
+        _write_reports(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
 
 
@@ -106,6 +108,16 @@ def _run(job: launch.Job, engine: Engine, stream: TextIO) -> tuple[Record, Judge
         return launch.run(job, engine, line.write, show=line.show)
     finally:
         line.clear()
+
+
+def _write_reports(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
+    """Of a failed run too; a report that cannot be written costs the report and never the run."""
+    judged = judgement or verdict.of_run(job.example, job.preset, record, job.plan.run_folder)
+    for form in report.DOCUMENTS:
+        try:
+            console.say(f"report: {report.write(form, judged)}")
+        except JobError as error:
+            console.say(error.message)
 
 
 def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
@@ -122,9 +134,6 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     if record.status == "stopped":
         console.say(f"stopped (--abort-on-fail): {record.reason}")
     click.echo(f"run: {job.plan.run_folder}")
-    curves = job.plan.run_folder / contract.PICTURES / "curves.png"
-    if curves.is_file():
-        click.echo(f"plots: {curves}")
 
 
 def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:

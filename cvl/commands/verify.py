@@ -10,25 +10,28 @@ from pathlib import Path
 import click
 
 from cvl import catalogue
+from cvl.console import printable
 from cvl.health import checks
 from cvl.health.checks import Finding, Report
+from cvl.report import github
+from cvl.report.items import Item, shown
 
+FORMATS = ("text", "json", "junit", "github", "sarif")
 MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "not run": ("-", "bright_black")}
-COMMANDS = {"error": "error", "warning": "warning"}  # of a GitHub workflow
 
 
 @click.command()
 @click.argument("path", nargs=-1)
-@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 def command(path: tuple[str, ...], form: str) -> int:
     """Check the examples PATH (folders or names; all of them when left out). Nothing of an example is run."""
     reports = []
     for report in checks.check(_folders(path)):
         reports.append(report)
-        for line in LINES[form](report):
+        for line in LINES[form](report) if form in LINES else ():
             click.echo(line)
     total = _count(reports)
-    click.echo(json.dumps(_as_json(reports, total), indent=2) if form == "json" else str(total))
+    click.echo(_whole(form, reports, total))
     return 1 if total.failed else 0
 
 
@@ -62,7 +65,7 @@ def _count(reports: Sequence[Report]) -> Total:
 
 
 def _text(report: Report) -> Iterator[str]:
-    yield click.style(_shown(report.folder), bold=True)
+    yield click.style(shown(report.folder), bold=True)
     for finding in report.findings:
         mark, colour = ("✓", "green") if finding.ok else MARKS[finding.severity]
         hint = f" ({finding.hint})" if finding.hint else ""
@@ -72,28 +75,30 @@ def _text(report: Report) -> Iterator[str]:
 def _place(finding: Finding) -> str:
     if finding.ok or finding.severity == "not run":
         return ""
-    return f"{_shown(finding.file)}:{finding.line}: " if finding.line else f"{_shown(finding.file)}: "
+    return f"{shown(finding.file)}:{finding.line}: " if finding.line else f"{shown(finding.file)}: "
 
 
 def _github(report: Report) -> Iterator[str]:
-    for finding in report.findings:
-        if finding.ok or finding.severity not in COMMANDS:
-            continue
-        properties = {
-            "file": _shown(finding.file),
-            "line": str(finding.line or 1),
-            "title": f"{report.name} {finding.check}",
-        }
-        words = ",".join(f"{key}={_escaped(value, property=True)}" for key, value in properties.items())
-        message = finding.message + (f"\nhint: {finding.hint}" if finding.hint else "")
-        yield f"::{COMMANDS[finding.severity]} {words}::{_escaped(message)}"
+    return github.commands(map(_item, report.findings), report.name)
 
 
-def _escaped(text: str, *, property: bool = False) -> str:
-    """Text as a workflow command takes it; in a property `:` and `,` end it."""
-    for character in "%\r\n" + (":," if property else ""):
-        text = text.replace(character, f"%{ord(character):02X}")
-    return text
+def _item(finding: Finding) -> Item:
+    level = "pass" if finding.ok else "skipped" if finding.severity == "not run" else finding.severity
+    hint = f"hint: {finding.hint}" if finding.hint else ""
+    file = printable(shown(finding.file))
+    return Item(level, finding.check, printable(finding.message), printable(hint), file, finding.line or None)
+
+
+def _whole(form: str, reports: Sequence[Report], total: Total) -> str:
+    """What is printed at the end."""
+    if form == "json":
+        return json.dumps(_as_json(reports, total), indent=2)
+    from cvl.report import junit, sarif
+
+    suites = {report.name: [_item(finding) for finding in report.findings] for report in reports}
+    if form == "junit":
+        return junit.document(suites)
+    return sarif.document(item for found in suites.values() for item in found) if form == "sarif" else str(total)
 
 
 def _as_json(reports: Sequence[Report], total: Total) -> dict[str, object]:
@@ -110,18 +115,8 @@ def _as_json(reports: Sequence[Report], total: Total) -> dict[str, object]:
     }
 
 
-def _no_lines(_report: Report) -> Iterator[str]:
-    return iter(())
-
-
-def _shown(path: Path) -> str:
-    """Relative to the current folder where it lies inside."""
-    cwd = Path.cwd()
-    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
-
-
 def _several(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-LINES: dict[str, Callable[[Report], Iterator[str]]] = {"text": _text, "github": _github, "json": _no_lines}
+LINES: dict[str, Callable[[Report], Iterator[str]]] = {"text": _text, "github": _github}

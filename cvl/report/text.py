@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cvl.console import printable
 from cvl.judge import Judgement
 from cvl.rules import Status, Verdict
 
@@ -54,11 +55,11 @@ def _print(console: Console, judgement: Judgement) -> None:
     for verdict in judgement.verdicts:
         _explain(console, verdict)
     for problem in judgement.problems:
-        console.print(Text(f"note: {_clean(problem)}", "dim"))
+        console.print(Text(f"note: {printable(problem)}", "dim"))
     if judgement.rating:
-        console.print(Text(f"rating: {_clean(judgement.rating)}"))
+        console.print(Text(f"rating: {printable(judgement.rating)}"))
     for note in judgement.notes:
-        console.print(Padding(Text(_clean(note)), (0, 0, 0, 8)))
+        console.print(Padding(Text(printable(note)), (0, 0, 0, 8)))
     console.print(Text(f"verdict: {judgement.outcome}", _WORDS.get(judgement.outcome.word, "bold")))
 
 
@@ -69,7 +70,7 @@ def _table(verdicts: tuple[Verdict, ...]) -> Table:
     for verdict in verdicts:
         mark, style = _MARKS[verdict.status]
         cells = (verdict.metric, verdict.wanted, verdict.found, str(verdict.where))
-        table.add_row(Text(mark, style), verdict.rule, *(Text(_clean(cell)) for cell in cells))
+        table.add_row(Text(mark, style), verdict.rule, *(Text(printable(cell)) for cell in cells))
     return table
 
 
@@ -78,12 +79,7 @@ def _explain(console: Console, verdict: Verdict) -> None:
     if (verdict.status is Status.PASS and not verdict.hint) or not (verdict.reason or verdict.hint):
         return
     mark, style = _MARKS[verdict.status]
-    title = Text(f"{mark} {verdict.rule} {_clean(verdict.metric)}".rstrip(), style)
-    console.print(title + Text(f": {_clean(verdict.reason)}" if verdict.reason else ""))
+    title = Text(f"{mark} {verdict.rule} {printable(verdict.metric)}".rstrip(), style)
+    console.print(title + Text(f": {printable(verdict.reason)}" if verdict.reason else ""))
     if verdict.hint:
-        console.print(Padding(Text(f"hint: {_clean(verdict.hint)}"), (0, 0, 0, 2)))
-
-
-def _clean(text: str) -> str:
-    """Names in logs are foreign text: no escape sequence reaches the terminal, no line feed breaks the table."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        console.print(Padding(Text(f"hint: {printable(verdict.hint)}"), (0, 0, 0, 2)))

@@ -109,4 +109,5 @@ def _verdict(rule: Rule, metric: str, finding: Finding) -> Verdict:
         reason=finding.reason,
         hint=finding.hint,
         severity=rule.severity,
+        options=dict(rule.options),
     )

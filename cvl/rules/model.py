@@ -132,6 +132,7 @@ class Verdict:
     reason: str = ""
     hint: str = ""
     severity: str = "error"
+    options: Mapping[str, Option] = field(default_factory=dict, hash=False)  # of the rule, as the manifest has them
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "status": self.status.value}

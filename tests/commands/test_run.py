@@ -116,6 +116,11 @@ def test_a_healthy_run_passes_and_is_recorded(tiny: Path) -> None:
     kept = record(tiny)
     assert (kept["status"], kept["verdict"], kept["exit_code"], kept["health_only"]) == ("done", "pass", 0, False)
     assert [verdict["status"] for verdict in kept["verdicts"]] == ["pass"] * 3  # type: ignore[index,attr-defined]
+    page, text = (tiny / "outputs" / "latest" / name for name in ("report.html", "report.md"))
+    assert f"report: {page.resolve()}\nreport: {text.resolve()}\n" in done.stderr and "PASS" in page.read_text(
+        encoding="utf-8"
+    )
+    assert "Verdict: PASS (3 of 3 rules)" in text.read_text(encoding="utf-8")
     assert b"caf\xe9 50%\r100%\n" in (tiny / "outputs" / "latest" / "logs" / "train.log").read_bytes()
 
 
@@ -160,8 +165,13 @@ def test_broken_training_ends_with_3_and_names_the_rule(tiny: Path, setting: str
 
 
 def test_the_exit_code_of_a_failed_job_is_in_message_and_record(tiny: Path) -> None:
-    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "MODE=fail")
+    (tiny / "outputs" / "broken" / "report.md").mkdir(parents=True)
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "MODE=fail", "--name", "broken")
     assert done.returncode == 1
+    assert "FAILED The rules so far: FAIL (3 of 3 rules)" in (tiny / "outputs/broken/report.html").read_text().replace(
+        "</strong>", ""
+    )
+    assert f"cannot write {tiny / 'outputs/broken/report.md'}: Is a directory\n" in done.stderr
     assert "exit code 7" in done.stderr
     assert record(tiny)["exit_code"] == 7 and record(tiny)["status"] == "failed"
 

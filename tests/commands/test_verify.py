@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -167,6 +168,25 @@ def test_github_annotations_are_escaped(catalogue: Path) -> None:
         "::error file=examples/a%2Cb%3Ac%25/requirements.txt,line=1,title=a%2Cb%3Ac%25 pinned::"
         "numpy>=1,<2 100%25::error is not pinned exactly (name==version)"
     )
+
+
+def test_junit_has_a_case_for_each_check(catalogue: Path) -> None:
+    spoil(catalogue / "toy-b", "build.sh", "#!/bin/sh\n")
+    done = verify("--format", "junit", "toy-a", "toy-b")
+    assert done.return_value == 1, done.output
+    whole, broken = ElementTree.fromstring(done.stdout.encode())
+    assert (whole.get("name"), whole.get("failures"), whole.get("skipped")) == ("toy-a", "0", "1")
+    (failure,) = broken.iter("failure")
+    assert failure.get("message") == "build.sh differs from the manifest and the plan"
+    assert failure.text == "examples/toy-b/build.sh:1\nhint: cvl render toy-b"
+
+
+def test_sarif_names_file_and_line(catalogue: Path) -> None:
+    spoil(catalogue / "toy-b", "build.sh", "#!/bin/sh\n")
+    (result,) = json.loads(verify("--format", "sarif").stdout)["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "examples/toy-b/build.sh"}, "region": {"startLine": 1},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("word", ["examples", "examples/toy-x", "examples/toy-b/train.py", "/nowhere", "toy-x"])

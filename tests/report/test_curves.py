@@ -1,0 +1,134 @@
+"""Which charts there are, what the rules draw into them, and drawing that holds for any numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvl.judge import Judgement
+from cvl.readers.base import Reading, Series
+from cvl.report import curves, svg
+from cvl.report.curves import Chart, Guide, Mark
+from cvl.rules import Status, outcome
+from tests.report import made
+
+
+def series(name: str, values: list[float], steps: list[int] | None = None) -> Series:
+    numbers = array("q", steps or range(1, len(values) + 1))
+    return Series(name, "log", numbers, array("d", [math.nan] * len(values)), array("d", values))
+
+
+def titles(*names: str) -> list[str]:
+    reading = Reading({name: series(name, [2.0, 1.0]) for name in names})
+    found, _ = curves.charts(Judgement(Path("run"), (), outcome([]), readings={"any": reading}))
+    return [f"{chart.title}: {', '.join(line.name for line in chart.lines)}" for chart in found]
+
+
+def classes(element: Element) -> list[str]:
+    return [part.get("class", "") for part in element.iter()]
+
+
+def test_curves_that_belong_together_share_a_chart() -> None:
+    assert titles("val/map50", "train/loss", "val/loss", "val/map50/a", "val/map50/b") == [
+        "loss: train/loss, val/loss",
+        "val/map50: val/map50",
+        "val/map50/…: val/map50/a, val/map50/b",
+    ]
+    assert titles("loss", "eval_loss", "x") == ["loss: eval_loss, loss", "x: x"]
+
+
+def test_too_many_are_counted() -> None:
+    many = [series(f"val/f1/{n:02}", [0.0, n if n else math.nan]) for n in range(20)]
+    other = [series(f"m{n}", [1.0, 2.0]) for n in range(40)]
+    reading = Reading({one.name: one for one in [*many, *other, series("once", [1.0])]})
+    found, left_out = curves.charts(Judgement(Path("run"), (), outcome([]), readings={"any": reading}))
+    assert (len(found), left_out) == (curves.MAX_CHARTS, 41 - curves.MAX_CHARTS)
+    assert [line.name for line in found[0].lines] == [f"val/f1/{n:02}" for n in range(8)] and found[0].left_out == 12
+
+
+def test_rules_are_drawn_into_their_charts(tmp_path: Path) -> None:
+    found, _ = curves.charts(made.judged(tmp_path, made.rows(nan_at=7)))
+    by_title = {chart.title: chart for chart in found}
+    assert [chart.title for chart in found][:3] == ["loss", "val/map50", "val/map50/…"]
+    (end,) = by_title["loss"].guides
+    assert end == Guide(pytest.approx(0.8 * 5.1, abs=0.3), "end ≤ 0.8 × start", Status.PASS)
+    assert [(mark.step, mark.status) for mark in by_title["loss"].marks] == [
+        (70, Status.FAIL), (300, Status.PASS), (300, Status.PASS),
+    ]  # fmt: skip
+    assert by_title["loss"].marks[0].text == (
+        "finite: fail\nwanted finite, not all 0, not negative\nfound nan\nmetrics.jsonl step 70 (epoch 7)"
+    )
+    status = Status.NOT_COMPARABLE
+    assert by_title["val/map50"].guides == [
+        Guide(0.5, "min 0.5", status, "above"), Guide(1.0, "max 1.0", status, "below"),
+        Guide(0.05, "baseline", Status.PASS),
+    ]  # fmt: skip
+    assert by_title["val/map50/…"].guides == [Guide(0.1, "min 0.1", status, "above")]
+
+
+def test_a_losses_decades_need_a_logarithm() -> None:
+    wide = svg.draw(Chart("loss", [series("loss", [1000.0, 10.0, 0.5])]))
+    assert [text.text for text in wide.iter("text")] == ["1", "10", "100", "1000", "1", "2", "3", "step, log scale"]
+    narrow = svg.draw(Chart("loss", [series("loss", [8.0, 4.0, 2.0], [100, 200, 300])]))
+    assert "step" in [text.text for text in narrow.iter("text")]
+
+
+def test_bounds_are_lines_with_the_allowed_side_shaded() -> None:
+    chart = Chart("m", [series("m", [0.2, 0.4])])
+    chart.guides = [Guide(0.3, "min 0.3", Status.PASS, "above"), Guide(9, "max 9", Status.PASS, "below")]
+    drawn = svg.draw(chart)
+    assert classes(drawn).count("band") == 1 and [e.tag for e in drawn.iter() if e.get("class") == "guide pass"] == [
+        "path", "text", "text",
+    ]  # fmt: skip
+    assert "↑ max 9" in [text.text for text in drawn.iter("text")]
+    chart.guides = [Guide(9, "min 9", Status.FAIL, "above")]
+    assert "↑" not in "".join(text.text or "" for text in svg.draw(chart).iter("text"))
+
+
+def test_a_gap_in_a_line_is_marked_once_and_tells_why() -> None:
+    drawn = svg.draw(Chart("m", [series("m", [1, 2, math.nan, math.nan, 3, math.inf])]))
+    broken = [part[0].text for part in drawn.iter("path") if part.get("class") == "broken"]
+    assert broken == ["m is nan at step 3", "m is inf at step 6"]
+    (line,) = [part.get("d", "") for part in drawn.iter("path") if part.get("class") == "line s0"]
+    assert line.count("M") == 2 and line.endswith("h0")
+
+
+def test_no_spike_is_lost_when_a_line_is_thinned() -> None:
+    values = [1.0] * 100_000
+    values[54_321], values[77_777], values[88_888] = 50.0, -3.0, math.nan
+    kept = svg.thinned(values)
+    assert {0, 54_321, 77_777, 88_888, 99_999} <= set(kept) and len(kept) < 3 * svg.STRETCHES
+
+
+def test_values_to_hover_over() -> None:
+    drawn = svg.draw(Chart("loss", [series("a", [1.0, 2.0, 3.0]), series("b", [9.0], [3])]))
+    told = [part[0].text for part in drawn.iter("rect") if part.get("class") == "strip"]
+    assert told == ["step 1\na 1\nb 9 (step 3)", "step 2\na 2\nb 9 (step 3)", "step 3\na 3\nb 9"]
+
+
+def test_epochs_are_called_epochs() -> None:
+    epochs = Series("m", "log", array("q", [1, 2]), array("d", [1, 2]), array("d", [1, 2]))
+    assert "epoch" in [text.text for text in svg.draw(Chart("m", [epochs])).iter("text")]
+
+
+@given(
+    st.lists(st.floats(), min_size=2, max_size=30),
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=30, max_size=30, unique=True),
+    st.floats(),
+)
+def test_any_numbers_can_be_drawn(values: list[float], steps: list[int], bound: float) -> None:
+    steps = sorted(steps[: len(values)])
+    chart = Chart("m", [series("m", values, steps)])
+    chart.guides = [Guide(bound, "b", Status.FAIL, "above")]
+    chart.marks = [Mark(steps[-1], values[-1], Status.FAIL, "here")]
+    for part in svg.draw(chart).iter():
+        for name in ("d", "x", "y", "width", "height", "cx", "cy"):
+            numbers = [float(n) for n in re.findall(r"-?[\d.]+(?:e[-+]?\d+)?|nan|inf", part.get(name, ""))]
+            assert all(-20 <= number <= svg.WIDTH + 20 for number in numbers), (part.tag, part.attrib)
