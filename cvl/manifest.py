@@ -118,8 +118,7 @@ def _check_parameter(parameter: params.Parameter, presets: Mapping[str, Any]) ->
     given += [(("device_defaults", device), value) for device, value in parameter.device_defaults.items()]
     for place, value in [(("default",), parameter.default), *given]:
         try:
-            if value is not None:
-                parameter.parse(value)
+            parameter.parse(value)
         except ValueError as error:
             yield Problem((*at, *place), str(error))
     for preset in parameter.presets:
@@ -130,10 +129,10 @@ def _check_parameter(parameter: params.Parameter, presets: Mapping[str, Any]) ->
 def _check_names(parameters: Mapping[str, params.Parameter]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for parameter in parameters.values():
-        for name in (parameter.name, *(alias.name for alias in parameter.aliases)):
-            key = name.lower().replace("-", "_")
+        for alias in parameter.names:
+            key = params.folded(alias.name)
             if key in seen:
-                yield Problem(("parameters", parameter.name), f"the name {name!r} already stands for {seen[key]}")
+                yield Problem(("parameters", parameter.name), f"the name {alias.name!r} already stands for {seen[key]}")
             seen[key] = parameter.name
 
 

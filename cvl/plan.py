@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from cvl import contract
+from cvl import contract, params
 from cvl.errors import UsageError
 from cvl.manifest import Example, Preset
 from cvl.params import Parameter, Setting
@@ -107,7 +107,7 @@ def make(example: Example, preset: Preset, request: Request, host: Host) -> Plan
     for name, setting in request.settings.items():
         mount = _path_mount(example.parameters[name], setting, request.output)
         if mount is None:
-            env[name] = word(setting.value)
+            env[name] = params.as_word(setting.value)
             continue
         paths.add(name)
         env[name] = mount.target
@@ -210,8 +210,3 @@ def _path_mount(parameter: Parameter, setting: Setting, output: Path) -> Mount |
 def holds_password(value: str) -> bool:
     """Whether `value` is a URL with credentials in it (a proxy's, usually)."""
     return bool(re.search(r"://[^/\s]*@", value))
-
-
-def word(value: object) -> str:
-    """A value as an environment variable says it."""
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

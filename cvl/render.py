@@ -140,8 +140,8 @@ def _path_call(parameter: Parameter) -> str:
 
 def _preset_values(example: Example) -> str:
     """What the preset sets counts where nobody set anything else."""
-    own = params.collect(example.parameters, manifest.preset(example, TRAIN).env, source="preset")
-    words = {name: plan.word(example.parameters[name].parse(raw)) for name, raw in own.items()}
+    own = params.collect(example.parameters, manifest.preset(example, TRAIN).env.items(), source="preset")
+    words = {name: params.as_word(example.parameters[name].parse(raw)) for name, raw in own.items()}
     lines = [f"is_set {name} || export {name}={quote(value)}" for name, value in words.items()]
     return "\n".join([f"# The preset {TRAIN}.", *lines]) + "\n" if lines else ""
 
