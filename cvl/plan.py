@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from cvl import contract, params
+from cvl import contract, dockerfile, params
 from cvl.errors import UsageError
 from cvl.manifest import Example, Preset
 from cvl.params import Parameter, Setting
@@ -162,7 +162,8 @@ def image(example: Example, environ: Mapping[str, str]) -> Image:
     """
     files = image_files(example)
     content = [(example.folder / name).read_bytes() if (example.folder / name).is_file() else b"" for name in files]
-    args = {name: environ.get(name) or default for name, default in build_args(content[0].decode(errors="replace"))}
+    declared = dockerfile.build_args(dockerfile.instructions(content[0].decode(errors="replace")))
+    args = {name: environ.get(name) or default for name, default in declared.items()}
     digest = hashlib.sha256(b"".join(content))
     for name, value in args.items():
         digest.update(f"{name}={value}\n".encode())
@@ -172,14 +173,6 @@ def image(example: Example, environ: Mapping[str, str]) -> Image:
 def image_files(example: Example) -> tuple[str, ...]:
     """What `docker build` gets: nothing else can change the image."""
     return tuple(name for name in (DOCKERFILE, example.requirements, example.setup) if name)
-
-
-def build_args(dockerfile: str) -> list[tuple[str, str]]:
-    """(name, default) of each ARG of a Dockerfile, first mention of each."""
-    found: dict[str, str] = {}
-    for name, default in re.findall(r"^ARG\s+(\w+)(?:=(\S*))?", dockerfile, flags=re.MULTILINE):
-        found.setdefault(name, default.strip("\"'"))
-    return list(found.items())
 
 
 def passes(name: str) -> bool:

@@ -34,7 +34,7 @@ class LocalEngine:
 
     def refusal(self, plan: Plan) -> str:
         if plan.needs_gpu and not machine.gpus():
-            return f"--gpus {plan.gpus}: nvidia-smi reports no GPU on this machine (missing: driver, or the card)"
+            return "nvidia-smi reports no GPU on this machine (missing: driver, or the card)"
         return ""
 
     def command(self, plan: Plan) -> str:
@@ -75,8 +75,7 @@ class LocalEngine:
     def _provide(self, plan: Plan, say: Say) -> Environment:
         if not self.python:
             return environments.provide(plan.folder, plan.requirements, plan.setup, cache=_cache(plan), say=say)
-        file = plan.folder / plan.requirements
-        found = environments.probe(self.python, file.read_text(encoding="utf-8") if plan.requirements else "")
+        found = environments.probe(self.python, environments.text_of(plan.folder, plan.requirements))
         if found.differs and not self.accept_versions:
             raise EngineError(
                 f"{self.python} does not satisfy {plan.example}: {', '.join(found.differs)}",
