@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cvl import dockerfile
 from cvl.engines.base import Say
+from cvl.engines.docker_connection import plainly
 from cvl.errors import EngineError
 from cvl.plan import DOCKERFILE, Image, Plan
 
@@ -26,6 +27,7 @@ _TAIL = 20
 _CANCEL_S = 10
 
 
+@plainly("the Docker engine failed")
 def find(client: DockerClient, tag: str) -> str:
     """The id of the image `tag`; empty where it is not there."""
     from docker.errors import ImageNotFound

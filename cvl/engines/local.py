@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,10 +130,8 @@ class LocalJob:
         return code if code >= 0 else 128 - code
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            return
 
 
 def _die_with_parent() -> None:
@@ -141,7 +140,8 @@ def _die_with_parent() -> None:
 
 
 def _command(plan: Plan, python: str) -> list[str]:
-    return [python if word in ("python", "python3") else word for word in plan.command]
+    program, *words = plan.command
+    return [python if program in ("python", "python3") else program, *words]
 
 
 def _job_env(plan: Plan) -> dict[str, str]:
