@@ -98,21 +98,12 @@ class Plan:
 
 def make(example: Example, preset: Preset, request: Request, host: Host) -> Plan:
     """The plan of `preset`; raises UsageError where a setting has no place in this example."""
-    folder = example.folder
-    run_folder = request.output / request.run
-    mounts = standard_mounts(folder, request.output, host)
+    places = {n: _path_mount(example.parameters[n], s, request.output) for n, s in request.settings.items()}
+    mounted = {name: mount for name, mount in places.items() if mount}
     env = {**contract.JOB_ENV, **_passed(host.environ, request.env_names)}
     env |= {contract.RUN: request.run, contract.OUTPUT_DIR: f"{contract.OUTPUTS}/{request.run}"}
-    paths = {*contract.JOB_ENV, contract.OUTPUT_DIR} - {"PYTHONUNBUFFERED"}
-    for name, setting in request.settings.items():
-        mount = _path_mount(example.parameters[name], setting, request.output)
-        if mount is None:
-            env[name] = params.as_word(setting.value)
-            continue
-        paths.add(name)
-        env[name] = mount.target
-        if not mount.target.startswith(f"{contract.OUTPUTS}/"):
-            mounts.append(mount)
+    env |= {name: params.as_word(setting.value) for name, setting in request.settings.items()}
+    env |= {name: mount.target for name, mount in mounted.items()}
     sources = {n: s.source for n, s in request.settings.items() if s.source != "environment"}
     if sources:
         env[contract.PARAM_SOURCES] = json.dumps(sources, sort_keys=True)
@@ -120,13 +111,16 @@ def make(example: Example, preset: Preset, request: Request, host: Host) -> Plan
         example=example.name,
         preset=preset.name,
         run=request.run,
-        folder=folder,
-        run_folder=run_folder,
+        folder=example.folder,
+        run_folder=request.output / request.run,
         image=image(example, host.environ),
         command=(*preset.command, *request.extra),
-        mounts=tuple(mounts),
+        mounts=(
+            *standard_mounts(example.folder, request.output, host),
+            *(mount for mount in mounted.values() if not mount.target.startswith(f"{contract.OUTPUTS}/")),
+        ),
         env=env,
-        path_env=frozenset(paths),
+        path_env=frozenset({*contract.JOB_ENV, contract.OUTPUT_DIR, *mounted} - {"PYTHONUNBUFFERED"}),
         secrets={n: host.environ[n] for n in (*example.secrets, *request.env_names) if n in host.environ},
         user=f"{host.uid}:{host.gid}",
         shm_gb=example.resources.shm_gb,

@@ -23,6 +23,7 @@ CASES = Path(__file__).parent / "manifests"
 POSITIVE = sorted((CASES / "positive").glob("*.yaml"))
 NEGATIVE = sorted((CASES / "negative").glob("*.yaml"))
 REPOSITORY = CASES.parents[1]
+SMALLEST = (CASES / "positive" / "smallest.yaml").read_bytes()
 
 
 def stem(path: Path) -> str:
@@ -73,8 +74,12 @@ def test_bad(case: Path, tmp_path: Path) -> None:
         (b"x-a: [" + b"1," * 60_000 + b"1]\n", "1: $: more than 50000 values once its aliases are followed"),
         (b"x-a: " + b"9" * 5_000 + b"\n", f"1: $.x-a: '{'9' * 40}' is not a valid int"),
         (b"name: \0\n", "1: $: not YAML: the control character #x00"),
+        (
+            SMALLEST + b"minimum_cvl: '" + b"9" * 5_000 + b"'\n",
+            f"9: $.minimum_cvl: '{'9' * 79}… is not a version such as 0.1",
+        ),
     ],
-    ids=["flow sequences", "flow mappings", "block sequences", "2 MiB", "values", "digits", "null byte"],
+    ids=["flow sequences", "flow mappings", "block sequences", "2 MiB", "values", "digits", "null byte", "version"],
 )
 def test_hostile(content: bytes, message: str, tmp_path: Path) -> None:
     path = placed(POSITIVE[0], tmp_path)

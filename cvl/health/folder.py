@@ -47,7 +47,7 @@ class Folder:
     def raw(self, name: str) -> bytes:
         if name not in self._raw:
             try:
-                self._raw[name] = (self.path / name).read_bytes() if (self.path / name).is_file() else b""
+                self._raw[name] = (self.path / name).read_bytes()
             except OSError:
                 self._raw[name] = b""
         return self._raw[name]
