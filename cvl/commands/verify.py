@@ -14,7 +14,7 @@ from cvl.health import checks
 from cvl.health.checks import Finding, Report
 
 MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "not run": ("-", "bright_black")}
-COMMANDS = ("error", "warning")  # of a GitHub workflow
+COMMANDS = {"error": "error", "warning": "warning"}  # of a GitHub workflow
 
 
 @click.command()
@@ -25,7 +25,7 @@ def command(path: tuple[str, ...], form: str) -> int:
     reports = []
     for report in checks.check(_folders(path)):
         reports.append(report)
-        for line in LINES[form](report) if form in LINES else ():
+        for line in LINES[form](report):
             click.echo(line)
     total = _count(reports)
     click.echo(json.dumps(_as_json(reports, total), indent=2) if form == "json" else str(total))
@@ -86,7 +86,7 @@ def _github(report: Report) -> Iterator[str]:
         }
         words = ",".join(f"{key}={_escaped(value, property=True)}" for key, value in properties.items())
         message = finding.message + (f"\nhint: {finding.hint}" if finding.hint else "")
-        yield f"::{finding.severity} {words}::{_escaped(message)}"
+        yield f"::{COMMANDS[finding.severity]} {words}::{_escaped(message)}"
 
 
 def _escaped(text: str, *, property: bool = False) -> str:
@@ -110,6 +110,10 @@ def _as_json(reports: Sequence[Report], total: Total) -> dict[str, object]:
     }
 
 
+def _no_lines(_report: Report) -> Iterator[str]:
+    return iter(())
+
+
 def _shown(path: Path) -> str:
     """Relative to the current folder where it lies inside."""
     cwd = Path.cwd()
@@ -120,4 +124,4 @@ def _several(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-LINES: dict[str, Callable[[Report], Iterator[str]]] = {"text": _text, "github": _github}
+LINES: dict[str, Callable[[Report], Iterator[str]]] = {"text": _text, "github": _github, "json": _no_lines}
