@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cvl import contract, manifest, params
@@ -86,26 +87,11 @@ def matches(entry: Entry, *, keyword: str, task: str, framework: str, stability:
     example = entry.example
     if example is None:
         return keyword.lower() in entry.name and not (task or framework or stability)
+    lists = (example.tags, example.tasks, example.frameworks, example.datasets, example.modalities)
+    text = "\n".join([example.name, example.description, example.capability, *chain(*lists)]).lower()
     return (
-        all(_has(word, _words(example)) for word in keyword.lower().split())
+        all(word in text for word in keyword.lower().split())
         and (not task or task in example.tasks)
         and (not framework or framework in example.frameworks)
         and (not stability or stability == example.stability)
     )
-
-
-def _words(example: Example) -> Iterable[str]:
-    return (
-        example.name,
-        example.description,
-        example.capability,
-        *example.tags,
-        *example.tasks,
-        *example.frameworks,
-        *example.datasets,
-        *example.modalities,
-    )
-
-
-def _has(word: str, texts: Iterable[str]) -> bool:
-    return any(word in text.lower() for text in texts)

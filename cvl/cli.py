@@ -9,13 +9,12 @@ import sys
 import tempfile
 import traceback
 from importlib import import_module
-from pathlib import Path
 from typing import cast
 
 import click
 
 from cvl import contract
-from cvl.errors import CvlError, JobError
+from cvl.errors import CvlError, Interrupted, JobError
 from cvl.params import suggest
 
 BUG = 70
@@ -69,7 +68,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Entry point; see section 8 of the exit codes in the README."""
+    """Entry point: every way to end has its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -85,20 +84,20 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _print_error("interrupted", "")
-        code = 130
+        _print_error("interrupted")
+        code = Interrupted.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:  # a full disk, a folder without permission
-        _print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error), "")
+        _print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         code = JobError.exit_code
     except Exception:
         code = _bug()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _print_error(message: str, hint: str) -> None:
+def _print_error(message: str, hint: str = "") -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
@@ -114,5 +113,5 @@ def _bug() -> int:
     with os.fdopen(file, "w", encoding="utf-8") as out:
         out.write(f"cvl {contract.VERSION}, Python {sys.version}\n{sys.argv}\n\n{traceback.format_exc()}")
     last = traceback.format_exception_only(*sys.exc_info()[:2])[-1].strip()
-    _print_error(f"a bug in cvl: {last}", f"please report it with {Path(name)}")
+    _print_error(f"a bug in cvl: {last}", f"please report it with {name}")
     return BUG

@@ -11,7 +11,7 @@ import yaml
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 50_000  # after aliases are followed; our largest manifest has about 600
-MAX_DEPTH = 100  # far more, and the C parser overflows the stack of the process
+MAX_DEPTH = 100
 
 Location = tuple[str | int, ...]
 
@@ -73,8 +73,7 @@ def read(path: Path) -> Document:
         found.lines[()] = error.line
         found.problems = [Problem((), str(error))]
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        found.lines[()] = min(line, len(text.splitlines()))  # the end of the file is not a line
+        found.lines[()] = min(_line(error.problem_mark), len(text.splitlines()))  # the end of the file is not a line
         found.problems = [Problem((), f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}")]
     except yaml.reader.ReaderError as error:
         found.lines[()] = text.encode()[: error.position].count(b"\n") + 1
@@ -105,9 +104,11 @@ def _refuse_depth(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise _Refused(
-                f"nested deeper than {MAX_DEPTH} levels", event.start_mark.line + 1 if event.start_mark else 1
-            )
+            raise _Refused(f"nested deeper than {MAX_DEPTH} levels", _line(event.start_mark))
+
+
+def _line(mark: Any) -> int:
+    return mark.line + 1 if mark else 1
 
 
 class _Builder:
@@ -122,8 +123,8 @@ class _Builder:
         if self.count > MAX_NODES:
             raise _Refused(f"more than {MAX_NODES} values once its aliases are followed")
         if id(node) in self.open:
-            raise _Refused("an alias that contains itself", node.start_mark.line + 1)
-        self.found.lines.setdefault(location, node.start_mark.line + 1)
+            raise _Refused("an alias that contains itself", _line(node.start_mark))
+        self.found.lines.setdefault(location, _line(node.start_mark))
         self.open.add(id(node))
         try:
             return self._value(node, location)
@@ -150,7 +151,7 @@ class _Builder:
                 continue
             key = self._key(key_node, location)
             here = (*location, key)
-            self.found.lines[here] = key_node.start_mark.line + 1
+            self.found.lines[here] = _line(key_node.start_mark)
             if key in built:
                 self.found.problems.append(Problem(here, f"the key {key!r} stands here twice"))
             else:
@@ -169,7 +170,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode) and node.tag != f"{_PREFIX}null":
             value = self._scalar(node, location)
             return str(value).lower() if isinstance(value, bool) else str(node.value)
-        name = f"key in line {node.start_mark.line + 1}"
+        name = f"key in line {_line(node.start_mark)}"
         self.found.problems.append(Problem((*location, name), "a key must be a word"))
         return name
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,7 @@ def hardware() -> dict[str, Any]:
 
 def gpus() -> list[str]:
     """`name, memory, driver` of each NVIDIA GPU; empty without a working driver."""
-    if not shutil.which("nvidia-smi"):
-        return []
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    return _lines(query)
+    return _lines(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])
 
 
 def git_state(folder: Path) -> dict[str, Any]:
@@ -56,7 +52,7 @@ def process_runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 

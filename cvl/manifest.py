@@ -98,16 +98,15 @@ def _check(data: Any, path: Path) -> Iterator[Problem]:
 
 def _check_meaning(data: Mapping[str, Any]) -> Iterator[Problem]:
     """What the schema cannot say: defaults fit their types, names refer to something declared."""
-    parameters = params.declared(data.get("parameters") or {})
+    parameters = params.declared(data.get("parameters", {}))
     for parameter in parameters.values():
         yield from _check_parameter(parameter, data["presets"])
     yield from _check_names(parameters)
-    for section in ("presets", "experiments"):
-        for name, entry in (data.get(section) or {}).items():
-            at: Location = (section, name) + (("env",) if section == "presets" else ())
-            values = entry.get("env", {}) if section == "presets" else entry
-            yield from _check_settings(parameters, values, at)
-    for location, message in rules.problems(data.get("verification") or {}, tuple(parameters), tuple(data["presets"])):
+    for name, preset in data["presets"].items():
+        yield from _check_settings(parameters, preset.get("env", {}), ("presets", name, "env"))
+    for name, settings in data.get("experiments", {}).items():
+        yield from _check_settings(parameters, settings, ("experiments", name))
+    for location, message in rules.problems(data.get("verification", {}), tuple(parameters), tuple(data["presets"])):
         yield Problem(("verification", *location), message)
 
 
@@ -118,8 +117,7 @@ def _check_parameter(parameter: params.Parameter, presets: Mapping[str, Any]) ->
     given += [(("device_defaults", device), value) for device, value in parameter.device_defaults.items()]
     for place, value in [(("default",), parameter.default), *given]:
         try:
-            if value is not None:
-                parameter.parse(value)
+            parameter.parse(value)
         except ValueError as error:
             yield Problem((*at, *place), str(error))
     for preset in parameter.presets:
@@ -130,10 +128,10 @@ def _check_parameter(parameter: params.Parameter, presets: Mapping[str, Any]) ->
 def _check_names(parameters: Mapping[str, params.Parameter]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for parameter in parameters.values():
-        for name in (parameter.name, *(alias.name for alias in parameter.aliases)):
-            key = name.lower().replace("-", "_")
+        for alias in parameter.names:
+            key = params.folded(alias.name)
             if key in seen:
-                yield Problem(("parameters", parameter.name), f"the name {name!r} already stands for {seen[key]}")
+                yield Problem(("parameters", parameter.name), f"the name {alias.name!r} already stands for {seen[key]}")
             seen[key] = parameter.name
 
 
@@ -154,7 +152,7 @@ def _check_settings(
 
 def _example(found: Document, folder: Path) -> Example:
     data = found.data
-    environment, inputs = data.get("environment") or {}, data.get("data") or {}
+    environment, inputs = data.get("environment", {}), data.get("data", {})
     words = ("modalities", "datasets", "tags", "tasks", "frameworks", "secrets")
     return Example(
         name=data["name"],
@@ -163,41 +161,30 @@ def _example(found: Document, folder: Path) -> Example:
         stability=data["stability"],
         description=data["description"].strip(),
         presets={name: _preset(name, entry) for name, entry in data["presets"].items()},
-        resources=_resources(data.get("resources") or {}),
+        resources=_resources(data.get("resources", {})),
         license=data.get("license", ""),
         requirements=environment.get("requirements", ""),
         setup=environment.get("setup", ""),
         data_formats=tuple(inputs.get("formats", ())),
         sample=inputs.get("sample", ""),
-        parameters=params.declared(data.get("parameters") or {}),
-        experiments=data.get("experiments") or {},
-        verification=rules.parse(data.get("verification") or {}),
-        **{key: tuple(data.get(key) or ()) for key in words},
+        parameters=params.declared(data.get("parameters", {})),
+        experiments=data.get("experiments", {}),
+        verification=rules.parse(data.get("verification", {})),
+        **{key: tuple(data.get(key, ())) for key in words},
     )
 
 
 def _preset(name: str, entry: Mapping[str, Any]) -> Preset:
-    return Preset(
-        name=name,
-        command=tuple(entry.get("command", ())),
-        script=entry.get("script", ""),
-        env=entry.get("env", {}),
-        description=entry.get("description", ""),
-    )
+    return Preset(name, **{**entry, "command": tuple(entry.get("command", ()))})
 
 
 def _resources(raw: Mapping[str, Any]) -> Resources:
-    return Resources(
-        gpu=raw.get("gpu", 0),
-        vram_gb=str(raw.get("vram_gb", "")),
-        disk_gb=str(raw.get("disk_gb", "")),
-        shm_gb=raw.get("shm_gb", 2.0),
-        cpu_ok=raw.get("cpu_ok", True),
-    )
+    amounts = {key: str(raw[key]) for key in ("vram_gb", "disk_gb") if key in raw}
+    return Resources(**{**raw, **amounts})
 
 
 def _needs_newer(wanted: object) -> str:
-    if not isinstance(wanted, (str, int, float)) or not re.fullmatch(r"\d+(\.\d+)*", str(wanted)):
+    if not isinstance(wanted, (str, int, float)) or not re.fullmatch(r"\d{1,9}(\.\d{1,9})*", str(wanted)):
         return ""
     numbers = [int(part) for part in str(wanted).split(".")]
     mine = [int(part) for part in contract.VERSION.split(".")]

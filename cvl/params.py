@@ -21,8 +21,8 @@ from cvl.errors import UsageError
 
 Value = int | float | bool | str | None
 
-# Least to most binding. The first two come from the manifest.
-SOURCES = ("default", "device", "preset", "config", ".env", "environment", "-e", "flag")
+# Where a value comes from, least to most binding; the first three are the example's own.
+SOURCES = ("default", "device", "preset", "earlier run", "config", ".env", "environment", "-e", "flag")
 
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
@@ -34,6 +34,9 @@ class Alias:
 
     name: str
     values: Mapping[str, str] = field(default_factory=dict)
+
+    def means(self, raw: object) -> object:
+        return self.values.get(str(raw).lower(), raw)
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,16 @@ class Parameter:
     presets: tuple[str, ...] = ()  # empty: all
     affects_result: bool = True
 
+    @property
+    def names(self) -> tuple[Alias, ...]:
+        """Everything that it may be called, its own name first."""
+        return Alias(self.name), *self.aliases
+
     def parse(self, raw: object) -> Value:
         """The typed value of `raw`; ValueError says what is wrong with it."""
-        if raw is None or (self.default is None and str(raw).lower() in ("", "null")):
-            if self.default is None:
-                return None
+        if self.default is None and (raw is None or str(raw).lower() in ("", "null")):
+            return None
+        if raw is None:
             raise ValueError("has no value")
         value = _CONVERT[self.type](raw)
         self._check_bounds(value)
@@ -114,7 +122,7 @@ def resolve(
     parameters: Mapping[str, Parameter], layers: Iterable[tuple[str, Mapping[str, object]]]
 ) -> dict[str, Setting]:
     """Defaults overlaid by `layers` (source, {name: raw}), least binding first; all problems at once."""
-    settings = {name: Setting(_default(p), "default") for name, p in parameters.items()}
+    settings = {name: Setting(p.parse(p.default), "default") for name, p in parameters.items()}
     problems: list[str] = []
     for source, layer in layers:
         for name, raw in layer.items():
@@ -127,31 +135,34 @@ def resolve(
     return settings
 
 
+def of_device(parameters: Mapping[str, Parameter], device: str) -> dict[str, Value]:
+    """The defaults that `device` (cpu or cuda) chooses."""
+    return {name: p.device_defaults[device] for name, p in parameters.items() if device in p.device_defaults}
+
+
 def canonical(parameters: Mapping[str, Parameter], name: str, raw: object) -> tuple[str, object] | None:
     """The parameter that `name` stands for (any case, `-` or `_`, dotted alias) and its translated value."""
-    key = _key(name)
-    for parameter in parameters.values():
-        if _key(parameter.name) == key:
-            return parameter.name, raw
-        for alias in parameter.aliases:
-            if _key(alias.name) == key:
-                return parameter.name, alias.values.get(str(raw).lower(), raw)
-    return None
+    found = _find(parameters, name)
+    return (found[0].name, found[1].means(raw)) if found else None
 
 
 def collect(
-    parameters: Mapping[str, Parameter], pairs: Mapping[str, object], *, source: str, strict: bool = True
+    parameters: Mapping[str, Parameter],
+    pairs: Iterable[tuple[str, object]],
+    *,
+    source: str,
+    strict: bool = True,
 ) -> dict[str, object]:
     """`pairs` under canonical names; an unknown name is refused with a suggestion unless not `strict`."""
     found: dict[str, object] = {}
     problems: list[str] = []
-    for name, raw in pairs.items():
+    for name, raw in pairs:
         match = canonical(parameters, name, raw)
         if match is None:
             if strict:
                 problems.append(f"unknown parameter {name}{_near(name, known_names(parameters))}{_from(source)}")
         elif match[0] in found and str(found[match[0]]) != str(match[1]):
-            problems.append(f"{match[0]} is given twice with different values{_from(source)}")
+            problems.append(f"{match[0]} is given twice with different values ({source})")
         else:
             found[match[0]] = match[1]
     if problems:
@@ -160,53 +171,44 @@ def collect(
 
 
 def from_environment(parameters: Mapping[str, Parameter], environ: Mapping[str, str]) -> dict[str, object]:
-    """Parameters that the environment sets: exact upper-case names and aliases; the name wins over an alias."""
-    found: dict[str, object] = {}
-    for parameter in parameters.values():
-        for alias in parameter.aliases:
-            if alias.name.isupper() and alias.name in environ:
-                raw = environ[alias.name]
-                found[parameter.name] = alias.values.get(raw.lower(), raw)
-        if parameter.name in environ:
-            found[parameter.name] = environ[parameter.name]
-    return found
+    """Parameters that the environment sets: upper-case names, exactly; the name wins over its aliases, in order."""
+    return {
+        parameter.name: alias.means(environ[alias.name])
+        for parameter in parameters.values()
+        for alias in reversed(parameter.names)
+        if alias.name.isupper() and alias.name in environ
+    }
 
 
 def from_arguments(parameters: Mapping[str, Parameter], words: Sequence[str]) -> tuple[dict[str, object], list[str]]:
     """`--batch-size 2`, `--batch-size=2`, `--no-ema`, `batch_size=2`, `model.size=n`; and the words that are none."""
-    pairs: dict[str, object] = {}
+    pairs: list[tuple[str, object]] = []
     rest: list[str] = []
     queue = list(words)
     while queue:
         word = queue.pop(0)
         name, value = _split_word(parameters, word, queue)
-        match = canonical(parameters, name, value) if name else None
-        if match is None:
+        if _find(parameters, name):
+            pairs.append((name, value))
+        else:
             _refuse_typo(parameters, word)
             rest.append(word)
-            continue
-        if match[0] in pairs and str(pairs[match[0]]) != str(match[1]):
-            raise UsageError(f"{match[0]} is given twice with different values (flag)")
-        pairs[match[0]] = match[1]
-    return pairs, rest
+    return collect(parameters, pairs, source="flag"), rest
 
 
 def read_config(path: Path) -> dict[str, object]:
     """A YAML file of parameters, flat or nested; nested keys become dotted names, `x-` keys are skipped."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(raw, dict):
+            return _flatten({key: value for key, value in raw.items() if not str(key).startswith("x-")})
     except OSError as error:
         raise UsageError(f"--config {path}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"--config {path}: not readable as YAML: {error}") from None
     except RecursionError:
-        raise UsageError(f"--config {path}: nested too deeply") from None
-    if not isinstance(raw, dict):
-        raise UsageError(f"--config {path}: expected a mapping of parameters, found {type(raw).__name__}")
-    try:
-        return _flatten({key: value for key, value in raw.items() if not str(key).startswith("x-")})
-    except RecursionError:
-        raise UsageError(f"--config {path}: contains itself") from None
+        raise UsageError(f"--config {path}: nested too deeply, or contains itself") from None
+    raise UsageError(f"--config {path}: expected a mapping of parameters, found {type(raw).__name__}")
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -225,7 +227,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 def known_names(parameters: Mapping[str, Parameter]) -> list[str]:
     """Every name that stands for a parameter, aliases included."""
-    return [name for p in parameters.values() for name in (p.name, *(a.name for a in p.aliases))]
+    return [alias.name for parameter in parameters.values() for alias in parameter.names]
 
 
 def load(file: str, *, device: str = "cpu", argv: Sequence[str] | None = None) -> Values:
@@ -245,8 +247,8 @@ def load(file: str, *, device: str = "cpu", argv: Sequence[str] | None = None) -
     settings = resolve(
         parameters,
         [
-            ("device", {p.name: p.device_defaults[device] for p in parameters.values() if device in p.device_defaults}),
-            ("config", collect(parameters, read_config(config), source="config") if config else {}),
+            ("device", of_device(parameters, device)),
+            ("config", collect(parameters, read_config(config).items(), source="config") if config else {}),
             ("environment", environment),
             ("flag", flags),
         ],
@@ -286,8 +288,8 @@ def _refuse_typo(parameters: Mapping[str, Parameter], word: str) -> None:
     name = word.lstrip("-").partition("=")[0]
     if not (word.startswith("--") or "=" in word) or not name:
         return
-    keys = {_key(known): known for known in known_names(parameters)}
-    near = difflib.get_close_matches(_key(name), keys, n=1, cutoff=0.8)
+    keys = {folded(known): known for known in known_names(parameters)}
+    near = difflib.get_close_matches(folded(name), keys, n=1, cutoff=0.8)
     if near:
         hint = "after `--`, use --name value"
         raise UsageError(f"unknown parameter {word}, did you mean {keys[near[0]]}?", hint=hint)
@@ -299,35 +301,26 @@ def _split_word(parameters: Mapping[str, Parameter], word: str, queue: list[str]
     name, equals, value = word.removeprefix("--").partition("=")
     if equals:
         return name, value
-    if not flag:
-        return "", ""
-    positive = name.removeprefix("no-")
-    match = canonical(parameters, name, "true")
-    if match is None and positive != name and canonical(parameters, positive, "false"):
-        return positive, "false"
-    if match is None:
-        return "", ""
-    if _is_switch(parameters, name) and (not queue or queue[0].lower() not in _TRUE | _FALSE):
+    found = _find(parameters, name) if flag else None
+    if found is None:
+        return (name.removeprefix("no-"), "false") if flag and name.startswith("no-") else ("", "")
+    is_switch = found[0].type == "boolean" or "true" in found[1].values
+    if is_switch and (not queue or queue[0].lower() not in _TRUE | _FALSE):
         return name, "true"
     if not queue:
         raise UsageError(f"{word} needs a value")
     return name, queue.pop(0)
 
 
-def _is_switch(parameters: Mapping[str, Parameter], name: str) -> bool:
-    """Whether `--name` may stand alone: a boolean, or an alias that translates `true`."""
-    for parameter in parameters.values():
-        if _key(parameter.name) == _key(name):
-            return parameter.type == "boolean"
-        for alias in parameter.aliases:
-            if _key(alias.name) == _key(name):
-                return parameter.type == "boolean" or "true" in alias.values
-    return False
+def _find(parameters: Mapping[str, Parameter], name: str) -> tuple[Parameter, Alias] | None:
+    """The parameter that `name` stands for, and which of its names that is."""
+    pairs = ((parameter, alias) for parameter in parameters.values() for alias in parameter.names)
+    return next((pair for pair in pairs if folded(pair[1].name) == folded(name)), None)
 
 
 def _declare(name: str, entry: Mapping[str, Any]) -> Parameter:
     aliases = tuple(
-        Alias(a) if isinstance(a, str) else Alias(a["name"], {_text(k): _text(v) for k, v in a["values"].items()})
+        Alias(a) if isinstance(a, str) else Alias(a["name"], {as_word(k): as_word(v) for k, v in a["values"].items()})
         for a in entry.get("aliases", ())
     )
     return Parameter(
@@ -337,8 +330,8 @@ def _declare(name: str, entry: Mapping[str, Any]) -> Parameter:
         default=entry.get("default"),
         minimum=_bound(entry.get("minimum")),
         maximum=_bound(entry.get("maximum")),
-        choices=tuple(_text(choice) for choice in entry.get("choices", ())),
-        words=tuple(_text(word) for word in entry.get("words", ())),
+        choices=tuple(as_word(choice) for choice in entry.get("choices", ())),
+        words=tuple(as_word(word) for word in entry.get("words", ())),
         aliases=aliases,
         device_defaults=entry.get("device_defaults", {}),
         presets=tuple(entry.get("presets", ())),
@@ -346,20 +339,16 @@ def _declare(name: str, entry: Mapping[str, Any]) -> Parameter:
     )
 
 
-def _default(parameter: Parameter) -> Value:
-    return None if parameter.default is None else parameter.parse(parameter.default)
-
-
 def _bound(raw: object) -> float | None:
     return None if raw is None else float(str(raw))
 
 
-def _text(raw: object) -> str:
-    """YAML's true and false as the words a user types."""
-    return str(raw).lower() if isinstance(raw, bool) else str(raw)
+def as_word(value: object) -> str:
+    """A value as users type it: `true`, not `True`; what is unset is empty."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _key(name: str) -> str:
+def folded(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
@@ -369,7 +358,7 @@ def _flatten(raw: Mapping[Any, Any], prefix: str = "") -> dict[str, object]:
         if isinstance(value, Mapping):
             flat.update(_flatten(value, f"{prefix}{key}."))
         else:
-            flat[f"{prefix}{key}"] = ",".join(map(_text, value)) if isinstance(value, list) else value
+            flat[f"{prefix}{key}"] = ",".join(map(as_word, value)) if isinstance(value, list) else value
     return flat
 
 
@@ -383,8 +372,8 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 def _integer(raw: object) -> int:
-    if isinstance(raw, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,4000}\s*", raw):
-        return int(raw)  # a float would round what has more than 15 digits
+    if isinstance(raw, str) and re.fullmatch(r"[-+]?[0-9]{1,4000}", raw.strip()):
+        return int(raw.strip())  # a float would round what has more than 15 digits
     number = raw if type(raw) is int else _number(raw, "an integer")
     if number != int(number):
         raise ValueError(f"{raw!r} is not an integer")
@@ -412,6 +401,6 @@ _CONVERT: dict[str, Callable[[object], Value]] = {
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,
-    "string": _text,
-    "path": _text,
+    "string": as_word,
+    "path": as_word,
 }

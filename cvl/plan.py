@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from cvl import contract
+from cvl import contract, dockerfile, params
 from cvl.errors import UsageError
 from cvl.manifest import Example, Preset
 from cvl.params import Parameter, Setting
@@ -98,21 +98,12 @@ class Plan:
 
 def make(example: Example, preset: Preset, request: Request, host: Host) -> Plan:
     """The plan of `preset`; raises UsageError where a setting has no place in this example."""
-    folder = example.folder
-    run_folder = request.output / request.run
-    mounts = standard_mounts(folder, request.output, host)
+    places = {n: _path_mount(example.parameters[n], s, request.output) for n, s in request.settings.items()}
+    mounted = {name: mount for name, mount in places.items() if mount}
     env = {**contract.JOB_ENV, **_passed(host.environ, request.env_names)}
     env |= {contract.RUN: request.run, contract.OUTPUT_DIR: f"{contract.OUTPUTS}/{request.run}"}
-    paths = {*contract.JOB_ENV, contract.OUTPUT_DIR} - {"PYTHONUNBUFFERED"}
-    for name, setting in request.settings.items():
-        mount = _path_mount(example.parameters[name], setting, request.output)
-        if mount is None:
-            env[name] = word(setting.value)
-            continue
-        paths.add(name)
-        env[name] = mount.target
-        if not mount.target.startswith(f"{contract.OUTPUTS}/"):
-            mounts.append(mount)
+    env |= {name: params.as_word(setting.value) for name, setting in request.settings.items()}
+    env |= {name: mount.target for name, mount in mounted.items()}
     sources = {n: s.source for n, s in request.settings.items() if s.source != "environment"}
     if sources:
         env[contract.PARAM_SOURCES] = json.dumps(sources, sort_keys=True)
@@ -120,13 +111,16 @@ def make(example: Example, preset: Preset, request: Request, host: Host) -> Plan
         example=example.name,
         preset=preset.name,
         run=request.run,
-        folder=folder,
-        run_folder=run_folder,
+        folder=example.folder,
+        run_folder=request.output / request.run,
         image=image(example, host.environ),
         command=(*preset.command, *request.extra),
-        mounts=tuple(mounts),
+        mounts=(
+            *standard_mounts(example.folder, request.output, host),
+            *(mount for mount in mounted.values() if not mount.target.startswith(f"{contract.OUTPUTS}/")),
+        ),
         env=env,
-        path_env=frozenset(paths),
+        path_env=frozenset({*contract.JOB_ENV, contract.OUTPUT_DIR, *mounted} - {"PYTHONUNBUFFERED"}),
         secrets={n: host.environ[n] for n in (*example.secrets, *request.env_names) if n in host.environ},
         user=f"{host.uid}:{host.gid}",
         shm_gb=example.resources.shm_gb,
@@ -162,7 +156,8 @@ def image(example: Example, environ: Mapping[str, str]) -> Image:
     """
     files = image_files(example)
     content = [(example.folder / name).read_bytes() if (example.folder / name).is_file() else b"" for name in files]
-    args = {name: environ.get(name) or default for name, default in build_args(content[0].decode(errors="replace"))}
+    declared = dockerfile.build_args(dockerfile.instructions(content[0].decode(errors="replace")))
+    args = {name: environ.get(name) or default for name, default in declared.items()}
     digest = hashlib.sha256(b"".join(content))
     for name, value in args.items():
         digest.update(f"{name}={value}\n".encode())
@@ -172,14 +167,6 @@ def image(example: Example, environ: Mapping[str, str]) -> Image:
 def image_files(example: Example) -> tuple[str, ...]:
     """What `docker build` gets: nothing else can change the image."""
     return tuple(name for name in (DOCKERFILE, example.requirements, example.setup) if name)
-
-
-def build_args(dockerfile: str) -> list[tuple[str, str]]:
-    """(name, default) of each ARG of a Dockerfile, first mention of each."""
-    found: dict[str, str] = {}
-    for name, default in re.findall(r"^ARG\s+(\w+)(?:=(\S*))?", dockerfile, flags=re.MULTILINE):
-        found.setdefault(name, default.strip("\"'"))
-    return list(found.items())
 
 
 def passes(name: str) -> bool:
@@ -210,8 +197,3 @@ def _path_mount(parameter: Parameter, setting: Setting, output: Path) -> Mount |
 def holds_password(value: str) -> bool:
     """Whether `value` is a URL with credentials in it (a proxy's, usually)."""
     return bool(re.search(r"://[^/\s]*@", value))
-
-
-def word(value: object) -> str:
-    """A value as an environment variable says it."""
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from shlex import quote
 
@@ -43,12 +43,12 @@ def build_script(example: Example) -> str:
         trap 'rm -rf -- "$context"' EXIT
         tar -C "$SCRIPT_DIR" -cf - {_files(example)} | tar -C "$context" -xf -
         """,
-        _command(
+        "if docker buildx version >/dev/null 2>&1; then export DOCKER_BUILDKIT=1; fi\n"
+        + _command(
             "docker build --force-rm",
             '--tag "$IMG"',
-            *(f'--build-arg "{name}=${name}"' for name, _ in _build_args(example)),
+            *(f'--build-arg "{name}=${name}"' for name in _build_args(example)),
             '"$@" "$context"',
-            before="if docker buildx version >/dev/null 2>&1; then export DOCKER_BUILDKIT=1; fi\n",
         ),
         'echo "built $IMG" >&2\n',
     )
@@ -95,11 +95,11 @@ def _image(example: Example) -> str:
     args = _build_args(example)
     lines = [
         "# The image's name follows from everything that goes into it.",
-        *(f"{name}=${{{name}:-{_literal(default)}}}" for name, default in args),
+        *(f"{name}=${{{name}:-{_literal(default)}}}" for name, default in args.items()),
         "sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }",
         "content() {",
         f'  (cd -- "$SCRIPT_DIR" && cat -- {_files(example)})',
-        *(f"""  printf '%s\\n' {" ".join(f'"{name}=${name}"' for name, _ in args)}""" for _ in args[:1]),
+        *([f"""  printf '%s\\n' {" ".join(f'"{name}=${name}"' for name in args)}"""] if args else []),
         "}",
         f"IMG=cvl/{example.name}:$(content | sha256 | cut -c 1-12)",
     ]
@@ -140,8 +140,8 @@ def _path_call(parameter: Parameter) -> str:
 
 def _preset_values(example: Example) -> str:
     """What the preset sets counts where nobody set anything else."""
-    own = params.collect(example.parameters, manifest.preset(example, TRAIN).env, source="preset")
-    words = {name: plan.word(example.parameters[name].parse(raw)) for name, raw in own.items()}
+    own = params.collect(example.parameters, manifest.preset(example, TRAIN).env.items(), source="preset")
+    words = {name: params.as_word(example.parameters[name].parse(raw)) for name, raw in own.items()}
     lines = [f"is_set {name} || export {name}={quote(value)}" for name, value in words.items()]
     return "\n".join([f"# The preset {TRAIN}.", *lines]) + "\n" if lines else ""
 
@@ -198,15 +198,14 @@ def _mounts() -> list[plan.Mount]:
     return plan.standard_mounts(Path("${SCRIPT_DIR}"), Path("${OUTPUTS}"), host)
 
 
-def _build_args(example: Example) -> list[tuple[str, str]]:
-    return list(plan.image(example, {}).args.items())
+def _build_args(example: Example) -> Mapping[str, str]:
+    return plan.image(example, {}).args
 
 
 def _build_args_help(example: Example) -> str:
-    names = [name for name, _ in _build_args(example)]
-    return (
-        f"; {', '.join(names)} in the environment replace{'s' if len(names) == 1 else ''} the defaults" if names else ""
-    )
+    names = [*_build_args(example)]
+    verb = "replaces" if len(names) == 1 else "replace"
+    return f"; {', '.join(names)} in the environment {verb} the defaults" if names else ""
 
 
 def _files(example: Example) -> str:
@@ -223,13 +222,9 @@ def _array(name: str, words: Iterable[str]) -> str:
     return "\n".join([f"{name}=(", *(f"  {line}" for line in lines), ")"]) + "\n"
 
 
-def _command(*words: str, before: str = "") -> str:
-    return before + " \\\n  ".join(words) + "\n"
+def _command(*words: str) -> str:
+    return " \\\n  ".join(words) + "\n"
 
 
 def _paragraphs(*texts: str) -> str:
-    return "\n".join(_dedented(texts))
-
-
-def _dedented(texts: Iterable[str]) -> Iterator[str]:
-    return (textwrap.dedent(text) for text in texts if text)
+    return "\n".join(textwrap.dedent(text) for text in texts if text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from cvl.errors import UsageError
 from cvl.manifest import Example, Preset
 from cvl.params import Parameter, Setting
 
-OWN = ("default", "device", "preset")  # sources of values that the example itself chose
+OWN = params.SOURCES[:3]
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def gather(
     config = params.read_config(given.config) if given.config else {}
     dotenv = params.read_dotenv(example.folder / ".env")
     layers: list[tuple[str, Mapping[str, object]]] = [
-        ("preset", params.collect(declared, preset.env, source="preset")),
+        ("preset", params.collect(declared, preset.env.items(), source="preset")),
         ("earlier run", given.earlier),
-        ("config", params.collect(declared, config, source="config")),
-        (".env", params.collect(declared, dotenv, source=".env", strict=False)),
+        ("config", params.collect(declared, config.items(), source="config")),
+        (".env", params.collect(declared, dotenv.items(), source=".env", strict=False)),
         ("environment", params.from_environment(declared, environ)),
         ("-e", params.collect(declared, _assignments(given.assignments), source="-e")),
         ("flag", flags),
@@ -68,12 +68,8 @@ def _located(parameter: Parameter, setting: Setting, cwd: Path) -> Setting:
 
 def nominal(example: Example, preset: Preset, device: str) -> dict[str, Setting]:
     """The parameters of a preset that nobody changed, on `device` (cpu or cuda)."""
-    by_device = {
-        name: parameter.device_defaults[device]
-        for name, parameter in example.parameters.items()
-        if device in parameter.device_defaults
-    }
-    own = params.collect(example.parameters, preset.env, source="preset")
+    by_device = params.of_device(example.parameters, device)
+    own = params.collect(example.parameters, preset.env.items(), source="preset")
     return params.resolve(example.parameters, [("device", by_device), ("preset", own)])
 
 
@@ -93,13 +89,9 @@ def changed(example: Example, preset: Preset, settings: Mapping[str, Setting], d
     return found
 
 
-def _assignments(words: Sequence[str]) -> dict[str, object]:
-    found: dict[str, object] = {}
+def _assignments(words: Sequence[str]) -> Iterator[tuple[str, object]]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise UsageError(f"-e {word}: expected KEY=VALUE", hint="for example -e BATCH_SIZE=2")
-        if found.get(name, value) != value:
-            raise UsageError(f"{name} is given twice with different values (-e)")
-        found[name] = value
-    return found
+        yield name, value

@@ -49,6 +49,44 @@ def provide(example: Path, said: list[str]) -> environments.Environment:
     return environments.provide(example, "requirements.txt", "", cache=example.parent / "cache", say=said.append)
 
 
+@pytest.mark.parametrize(
+    ("requirements", "differences"),
+    [
+        ("torch==2.6.0", []),
+        ("torch==2.6.0+cpu", []),
+        ("torch==2.6.0+cu130", ["torch is 2.6.0+cpu, not ==2.6.0+cu130"]),
+        ("torch>2.6  # newer", ["torch is 2.6.0+cpu, not >2.6"]),
+        ("Some_Package == 1.0 \\\n    --hash=sha256:abc", []),
+        ("some.package==1.0 --hash=sha256:abc", []),
+        ("gone==1; python_version < '3.9'", []),
+        ("gone==1; python_version >= '3.9'", ["gone is missing"]),
+        ("--index-url https://example.org/simple\n-r more.txt\n./some.whl", []),
+    ],
+)
+def test_what_differs(requirements: str, differences: list[str]) -> None:
+    packages = {"torch": "2.6.0+cpu", "some-package": "1.0"}
+    assert list(environments._differences(requirements, packages, "3.11.2")) == differences
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/true", "/bin/false", "/bin/echo"])
+def test_what_is_no_interpreter(python: str) -> None:
+    with pytest.raises(EngineError, match=f"^{python} is no Python interpreter that runs"):
+        environments.probe(python, "")
+
+
+def test_a_requirements_file_that_is_missing(example: Path) -> None:
+    (example / "requirements.txt").unlink()
+    with pytest.raises(EngineError, match=r"example/requirements\.txt: No such file or directory"):
+        provide(example, [])
+
+
+@pytest.mark.slow
+def test_what_this_interpreter_cannot_be_checked_for_is_installed(example: Path) -> None:
+    (example / "requirements.txt").rename(example / "more.txt")
+    (example / "requirements.txt").write_text("-r more.txt\n")
+    assert provide(example, []).packages["cvl-tiny-thing"] == "1.0"
+
+
 @pytest.mark.slow
 def test_pip_serves_where_uv_cannot_and_the_next_call_makes_nothing(
     example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,7 @@ CASES = Path(__file__).parent / "manifests"
 POSITIVE = sorted((CASES / "positive").glob("*.yaml"))
 NEGATIVE = sorted((CASES / "negative").glob("*.yaml"))
 REPOSITORY = CASES.parents[1]
+SMALLEST = (CASES / "positive" / "smallest.yaml").read_bytes()
 
 
 def stem(path: Path) -> str:
@@ -73,8 +74,12 @@ def test_bad(case: Path, tmp_path: Path) -> None:
         (b"x-a: [" + b"1," * 60_000 + b"1]\n", "1: $: more than 50000 values once its aliases are followed"),
         (b"x-a: " + b"9" * 5_000 + b"\n", f"1: $.x-a: '{'9' * 40}' is not a valid int"),
         (b"name: \0\n", "1: $: not YAML: the control character #x00"),
+        (
+            SMALLEST + b"minimum_cvl: '" + b"9" * 5_000 + b"'\n",
+            f"9: $.minimum_cvl: '{'9' * 79}… is not a version such as 0.1",
+        ),
     ],
-    ids=["flow sequences", "flow mappings", "block sequences", "2 MiB", "values", "digits", "null byte"],
+    ids=["flow sequences", "flow mappings", "block sequences", "2 MiB", "values", "digits", "null byte", "version"],
 )
 def test_hostile(content: bytes, message: str, tmp_path: Path) -> None:
     path = placed(POSITIVE[0], tmp_path)
@@ -88,10 +93,11 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     assert problems(path) == ["1: $: cannot be read: Is a directory"]
 
 
-@pytest.mark.parametrize("case", NEGATIVE, ids=stem)
+@pytest.mark.parametrize("name", ["billion-laughs", "latin-1", "unknown-keys"])
 def test_every_command_refuses_a_bad_manifest_and_shows_the_others(
-    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    case = CASES / "negative" / f"{name}.yaml"
     path = placed(case, tmp_path)
     make_example(path.parents[1], "whole")
     monkeypatch.chdir(tmp_path)

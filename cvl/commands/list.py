@@ -9,22 +9,20 @@ import click
 from cvl import catalogue, console
 from cvl.catalogue import Entry
 
+FACTS = ("description", "capability", "stability", "tasks", "frameworks", "tags", "datasets", "modalities")
+
 
 @click.command()
 @click.argument("keyword", nargs=-1)
 @click.option("--task", default="", help="Only examples of this task, such as object_detection.")
 @click.option("--framework", default="", help="Only examples of this framework, such as ultralytics.")
-@click.option("--stability", type=click.Choice(["stable", "beta", "experimental"]), default=None)
+@click.option("--stability", type=click.Choice(["stable", "beta", "experimental"]))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(keyword: tuple[str, ...], task: str, framework: str, stability: str | None, as_json: bool) -> None:
     """Show the catalogue, or the examples that every KEYWORD fits."""
-    found = [
-        entry
-        for entry in catalogue.entries(catalogue.root())
-        if catalogue.matches(
-            entry, keyword=" ".join(keyword), task=task, framework=framework, stability=stability or ""
-        )
-    ]
+    wanted = {"task": task, "framework": framework, "stability": stability or ""}
+    every = catalogue.entries(catalogue.root())
+    found = [entry for entry in every if catalogue.matches(entry, keyword=" ".join(keyword), **wanted)]
     if as_json:
         click.echo(json.dumps([_as_json(entry) for entry in found], indent=2))
         return
@@ -47,17 +45,5 @@ def _row(entry: Entry) -> tuple[str, ...]:
 def _as_json(entry: Entry) -> dict[str, object]:
     if entry.example is None:
         return {"name": entry.name, "folder": str(entry.folder), "broken": entry.error.splitlines()}
-    example = entry.example
-    return {
-        "name": example.name,
-        "folder": str(entry.folder),
-        "capability": example.capability,
-        "stability": example.stability,
-        "tasks": example.tasks,
-        "frameworks": example.frameworks,
-        "tags": example.tags,
-        "datasets": example.datasets,
-        "modalities": example.modalities,
-        "presets": list(example.presets),
-        "description": example.description,
-    }
+    facts = {key: getattr(entry.example, key) for key in FACTS}
+    return {"name": entry.name, "folder": str(entry.folder), **facts, "presets": list(entry.example.presets)}

@@ -13,7 +13,7 @@ from cvl import container, contract
 from cvl.engines import docker_gpus as gpus
 from cvl.engines import docker_image as image
 from cvl.engines.base import Say
-from cvl.engines.docker_connection import ANSWER_S, connect, endpoint
+from cvl.engines.docker_connection import ANSWER_S, connect, endpoint, plainly
 from cvl.errors import EngineError
 from cvl.plan import Plan, holds_password
 
@@ -35,12 +35,12 @@ class Connected:
         rootless = any("name=rootless" in option for option in self.info.get("SecurityOptions") or ())
         return "" if rootless else plan.user
 
-    def gpu_support(self) -> tuple[str, str]:
-        return gpus.support(self.info, local=endpoint(os.environ).local)
-
-    def gpu_words(self, plan: Plan) -> list[tuple[str, str]]:
-        how = self.gpu_support()[0] if wants_gpu(plan) else gpus.NONE
-        return gpus.words(plan.gpus, how) if how else []
+    def gpus(self, plan: Plan) -> tuple[str, str]:
+        """How the job gets GPUs, and what a job that wants some is missing."""
+        if plan.gpus in ("", "none", "0"):
+            return gpus.NONE, ""
+        how, missing = gpus.support(self.info, local=endpoint(os.environ).local)
+        return how, container.no_gpu(missing) if missing else ""
 
 
 class DockerEngine:
@@ -51,42 +51,46 @@ class DockerEngine:
 
     def refusal(self, plan: Plan) -> str:
         try:
-            with closing(connect(timeout=ANSWER_S)) as client:
+            with plainly("the Docker engine failed"), closing(connect(timeout=ANSWER_S)) as client:
                 reason = "" if image.find(client, plan.image.tag) else image.unbuildable(client, plan)
-                return reason or (_missing_gpu(Connected(client, client.info()), plan) if plan.needs_gpu else "")
+                return reason or (Connected(client, client.info()).gpus(plan)[1] if plan.needs_gpu else "")
         except EngineError as error:
             return error.message
-        except OSError as error:  # the SDK's errors are of this kind
-            return f"the Docker engine failed: {_explanation(error)}"
 
     def command(self, plan: Plan) -> str:
-        return command(plan, self._engine())
+        """The `docker run` that `start` amounts to, to be pasted into a shell; secrets cross by name."""
+        engine = self._engine()
+        pairs = container.options(shm_gb=plan.shm_gb, labels=plan.labels)
+        pairs += [("--user", user)] if (user := engine.user(plan)) else []
+        pairs += gpus.words(plan.gpus, engine.gpus(plan)[0])
+        pairs += [("--mount", container.mount_option(mount)) for mount in plan.mounts]
+        pairs += [("--env", _shown(name, value)) for name, value in _environment(plan).items()]
+        pairs += [("--env", name) for name in plan.secrets]
+        lines = [f"{flag} {shlex.quote(value)}" for flag, value in pairs]
+        last = shlex.join([plan.image.tag, *plan.command])
+        return " \\\n  ".join([" ".join(["docker", "run", *container.FLAGS]), *lines, last])
 
     def prepare(self, plan: Plan, say: Say) -> Mapping[str, Any]:
         engine = self._engine()
         _check_writable(plan)
-        no_gpu = _missing_gpu(engine, plan)
+        no_gpu = engine.gpus(plan)[1]
         if no_gpu and plan.needs_gpu:
             raise EngineError(no_gpu, hint="--gpus none trains on the CPU, where the example can")
-        if not image.find(engine.client, plan.image.tag):
+        tag = plan.image.tag
+        if not image.find(engine.client, tag):
             image.build(plan, say)
         if no_gpu:
             say(f"{no_gpu}: training on the CPU")
-        return {
-            "image": plan.image.tag,
-            "image_id": image.find(engine.client, plan.image.tag),
-            "docker": engine.info.get("ServerVersion", ""),
-        }
+        image_id = image.find(engine.client, tag)
+        return {"image": tag, "image_id": image_id, "docker": engine.info.get("ServerVersion", "")}
 
     def start(self, plan: Plan) -> DockerJob:
         engine = self._engine()
-        try:
+        with plainly("Docker cannot start the container"):
             made = engine.client.containers.create(plan.image.tag, list(plan.command), **_options(plan, engine))
             return _started(made)
-        except OSError as error:  # the SDK's errors are of this kind
-            reason = _explanation(error)
-            raise EngineError(f"Docker cannot start the container: {reason}", hint=_hint(reason)) from None
 
+    @plainly("the Docker engine failed")
     def _engine(self) -> Connected:
         if self._connected is None:
             client = connect()
@@ -142,23 +146,6 @@ class DockerJob:
             self.container.kill(signal=name)
 
 
-def wants_gpu(plan: Plan) -> bool:
-    return plan.gpus not in ("", "none", "0")
-
-
-def command(plan: Plan, engine: Connected) -> str:
-    """The `docker run` that `start` amounts to, to be pasted into a shell; secrets cross by name."""
-    pairs = container.options(shm_gb=plan.shm_gb, labels=plan.labels)
-    pairs += [("--user", user)] if (user := engine.user(plan)) else []
-    pairs += engine.gpu_words(plan)
-    pairs += [("--mount", container.mount_option(mount)) for mount in plan.mounts]
-    pairs += [("--env", _shown(name, value)) for name, value in _environment(plan).items()]
-    pairs += [("--env", name) for name in plan.secrets]
-    lines = [f"{flag} {shlex.quote(value)}" for flag, value in pairs]
-    last = shlex.join([plan.image.tag, *plan.command])
-    return " \\\n  ".join([" ".join(["docker", "run", *container.FLAGS]), *lines, last])
-
-
 def _environment(plan: Plan) -> dict[str, str]:
     return {**plan.env, **contract.CONTAINER_ENV}
 
@@ -169,16 +156,9 @@ def _shown(name: str, value: str) -> str:
 
 
 def _options(plan: Plan, engine: Connected) -> dict[str, Any]:
-    """The same as `command`, as the SDK takes it; secrets go through the engine's socket."""
-    from docker.types import DeviceRequest, Mount
+    """The same as `DockerEngine.command`, as the SDK takes it; secrets go through the engine's socket."""
+    from docker.types import Mount
 
-    how = engine.gpu_support()[0] if wants_gpu(plan) else gpus.NONE
-    ids = gpus.device_ids(plan.gpus)
-    requests = {
-        gpus.NONE: [],
-        gpus.CDI: [DeviceRequest(driver="cdi", device_ids=gpus.cdi_devices(plan.gpus))],
-        gpus.NVIDIA: [DeviceRequest(device_ids=ids, count=0 if ids else _count(plan.gpus), capabilities=[["gpu"]])],
-    }
     return {
         "working_dir": contract.WORKSPACE,
         "environment": {**_environment(plan), **plan.secrets},
@@ -187,14 +167,10 @@ def _options(plan: Plan, engine: Connected) -> dict[str, Any]:
         "shm_size": container.shm_size(plan.shm_gb),
         "security_opt": [container.SECURITY],
         "user": engine.user(plan) or None,
-        "device_requests": requests[how],
+        "device_requests": gpus.requests(plan.gpus, engine.gpus(plan)[0]),
         "auto_remove": True,
         "init": True,
     }
-
-
-def _count(gpus_wanted: str) -> int:
-    return int(gpus_wanted) if gpus_wanted.isdigit() else -1
 
 
 def _started(made: Container) -> DockerJob:
@@ -224,11 +200,6 @@ def _remove(made: Container) -> None:
         made.remove(force=True)
 
 
-def _missing_gpu(engine: Connected, plan: Plan) -> str:
-    missing = engine.gpu_support()[1] if wants_gpu(plan) else ""
-    return container.no_gpu(missing) if missing else ""
-
-
 def _check_writable(plan: Plan) -> None:
     """The job writes as the caller; the example's own folder may belong to somebody else."""
     for mount in plan.mounts:
@@ -239,19 +210,6 @@ def _check_writable(plan: Plan) -> None:
             f"{mount.source}, which the job sees as {mount.target}, {state}",
             hint=f"where a container made it as root: sudo chown -R $(id -u) {shlex.quote(str(mount.source))}",
         )
-
-
-def _explanation(error: OSError) -> str:
-    """The engine's own words, where it answered."""
-    return str(getattr(error, "explanation", "") or error)
-
-
-def _hint(reason: str) -> str:
-    if "could not select device driver" in reason:
-        return f"GPU, missing: {container.NOT_CONFIGURED}; --gpus none trains on the CPU"
-    if "bind source path does not exist" in reason:
-        return "the engine must see this machine's folders: a remote one does not"
-    return ""
 
 
 ENGINE = DockerEngine()

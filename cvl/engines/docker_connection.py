@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cvl import container
 from cvl.errors import EngineError
 
 if TYPE_CHECKING:
@@ -50,6 +52,24 @@ def endpoint(environ: Mapping[str, str]) -> Endpoint:
         raise EngineError(f"there is no Docker context {name!r}", hint="`docker context ls` shows those there are")
     certificates = folder / "contexts" / "tls" / key / "docker"
     return Endpoint(found, certificates if certificates.is_dir() else None)
+
+
+@contextmanager
+def plainly(what: str) -> Iterator[None]:
+    """The SDK's errors are OSErrors: here they become one of ours, in the engine's own words where it answered."""
+    try:
+        yield
+    except OSError as error:
+        reason = str(getattr(error, "explanation", "") or error)
+        raise EngineError(f"{what}: {reason}", hint=_hint(reason)) from None
+
+
+def _hint(reason: str) -> str:
+    if "could not select device driver" in reason:
+        return f"GPU, missing: {container.NOT_CONFIGURED}; --gpus none trains on the CPU"
+    if "bind source path does not exist" in reason:
+        return "the engine must see this machine's folders: a remote one does not"
+    return ""
 
 
 def connect(*, timeout: int = 60) -> DockerClient:

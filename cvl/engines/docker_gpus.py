@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvl import container
+
+if TYPE_CHECKING:
+    from docker.types import DeviceRequest
 
 NVIDIA, CDI, NONE = "nvidia", "cdi", ""
 
@@ -29,10 +32,25 @@ def support(info: Mapping[str, Any], *, local: bool) -> tuple[str, str]:
 
 def words(gpus: str, how: str) -> list[tuple[str, str]]:
     """The options of `docker run` for `all`, a number, or ids such as `0,1` or `device=1`."""
+    if how == NONE:
+        return []
     if how == CDI:
         return [("--device", device) for device in cdi_devices(gpus)]
     ids = device_ids(gpus)
     return [("--gpus", f'"device={",".join(ids)}"' if ids else gpus)]
+
+
+def requests(gpus: str, how: str) -> list[DeviceRequest]:
+    """The same as the SDK takes it."""
+    from docker.types import DeviceRequest
+
+    if how == NONE:
+        return []
+    if how == CDI:
+        return [DeviceRequest(driver="cdi", device_ids=cdi_devices(gpus))]
+    ids = device_ids(gpus)
+    count = 0 if ids else int(gpus) if gpus.isdigit() else -1
+    return [DeviceRequest(device_ids=ids, count=count, capabilities=[["gpu"]])]
 
 
 def device_ids(gpus: str) -> list[str]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cvl import dockerfile
 from cvl.engines.base import Say
+from cvl.engines.docker_connection import plainly
 from cvl.errors import EngineError
 from cvl.plan import DOCKERFILE, Image, Plan
 
@@ -26,6 +27,7 @@ _TAIL = 20
 _CANCEL_S = 10
 
 
+@plainly("the Docker engine failed")
 def find(client: DockerClient, tag: str) -> str:
     """The id of the image `tag`; empty where it is not there."""
     from docker.errors import ImageNotFound
@@ -40,21 +42,10 @@ def unbuildable(client: DockerClient, plan: Plan) -> str:
     """Why the image, which is not there, cannot be built; empty where it can be tried."""
     if not shutil.which("docker"):
         return f"the image {plan.image.tag} must be built, and there is no `docker` command"
-    text = (plan.folder / DOCKERFILE).read_text(encoding="utf-8") if (plan.folder / DOCKERFILE).is_file() else ""
-    reasons = [_unreachable(client, name) for name in base_images(text, plan.image.args) if not find(client, name)]
-    return next(filter(None, reasons), "")
-
-
-def base_images(dockerfile: str, args: Mapping[str, str]) -> list[str]:
-    """The images that a Dockerfile starts from, its own stages left out."""
-    found, stages = [], {"scratch"}
-    for line in re.findall(r"^FROM\s+(.+)$", dockerfile, flags=re.MULTILINE | re.IGNORECASE):
-        words = [word for word in line.split() if not word.startswith("--")]
-        name = re.sub(r"\$\{?(\w+)\}?", lambda match: args.get(match[1], ""), words[0])
-        if name not in stages:
-            found.append(name)
-        stages |= {words[2]} if len(words) > 2 else set()
-    return found
+    file = plan.folder / DOCKERFILE
+    found = dockerfile.instructions(file.read_text(errors="replace") if file.is_file() else "")
+    bases = [name for _, name in dockerfile.base_images(found, plan.image.args) if name]
+    return next(filter(None, (_unreachable(client, name) for name in bases if not find(client, name))), "")
 
 
 def build(plan: Plan, say: Say) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class LocalEngine:
 
     def refusal(self, plan: Plan) -> str:
         if plan.needs_gpu and not machine.gpus():
-            return f"--gpus {plan.gpus}: nvidia-smi reports no GPU on this machine (missing: driver, or the card)"
+            return "nvidia-smi reports no GPU on this machine (missing: driver, or the card)"
         return ""
 
     def command(self, plan: Plan) -> str:
@@ -75,8 +76,7 @@ class LocalEngine:
     def _provide(self, plan: Plan, say: Say) -> Environment:
         if not self.python:
             return environments.provide(plan.folder, plan.requirements, plan.setup, cache=_cache(plan), say=say)
-        file = plan.folder / plan.requirements
-        found = environments.probe(self.python, file.read_text(encoding="utf-8") if plan.requirements else "")
+        found = environments.probe(self.python, environments.text_of(plan.folder, plan.requirements))
         if found.differs and not self.accept_versions:
             raise EngineError(
                 f"{self.python} does not satisfy {plan.example}: {', '.join(found.differs)}",
@@ -133,10 +133,8 @@ class LocalJob:
         return None
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            return
 
 
 def _die_with_parent() -> None:
@@ -145,7 +143,8 @@ def _die_with_parent() -> None:
 
 
 def _command(plan: Plan, python: str) -> list[str]:
-    return [python if word in ("python", "python3") else word for word in plan.command]
+    program, *words = plan.command
+    return [python if program in ("python", "python3") else program, *words]
 
 
 def _job_env(plan: Plan) -> dict[str, str]:

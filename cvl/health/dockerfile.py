@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import takewhile
+
+from cvl import dockerfile
+from cvl.dockerfile import Instruction, base, build_args, only
 
 Problem = tuple[int, str]
 
@@ -17,44 +18,14 @@ _OPENERS = {
 }
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """One instruction, its continued lines and here-documents joined, without comments."""
-
-    line: int
-    word: str
-    rest: str
-
-
-def instructions(text: str) -> list[Instruction]:
-    """The instructions of a Dockerfile in order."""
-    found: list[Instruction] = []
-    lines = iter(enumerate(text.splitlines(), start=1))
-    for number, line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        parts = [line.strip()]
-        while parts[-1].endswith("\\"):
-            parts[-1] = parts[-1][:-1].rstrip()
-            parts.append(_next_line(lines))
-        for end in re.findall(r"<<-?[\"']?(\w+)", " ".join(parts)):
-            parts += _heredoc(lines, end)
-        word, _, rest = " ".join(filter(None, parts)).partition(" ")
-        found.append(Instruction(number, word.upper(), rest.strip()))
-    return found
-
-
 def base_images(found: Sequence[Instruction]) -> Iterator[Problem]:
     """`ARG BASE_IMAGE` has a default, and every base is pinned by a tag that is not latest, or a digest."""
-    defaults = _defaults(found)
+    defaults = build_args(found)
     if "BASE_IMAGE" not in defaults:
         yield 1, "has no `ARG BASE_IMAGE=…` with a pinned default"
-    stages: set[str] = set()
-    for instruction in _only(found, "FROM"):
-        image = _base(instruction, defaults)
-        if image not in stages | {"scratch"} and not _is_pinned(image):
-            yield instruction.line, f"the base image {image or 'without a name'} is not pinned by a tag or a digest"
-        stages |= set(re.findall(r"\s[Aa][Ss]\s+(\S+)", instruction.rest))
+    for line, image in dockerfile.base_images(found, defaults):
+        if not _is_pinned(image):
+            yield line, f"the base image {image or 'without a name'} is not pinned by a tag or a digest"
 
 
 def opens_root(found: Sequence[Instruction], setup: str) -> Iterator[Problem]:
@@ -79,7 +50,7 @@ def leaves_root(found: Sequence[Instruction]) -> Iterator[Problem]:
 
 def copies(found: Sequence[Instruction], allowed: Sequence[str]) -> Iterator[Problem]:
     """Only the files that the environment is made of are copied: code is mounted."""
-    for instruction in _only(found, "COPY", "ADD"):
+    for instruction in only(found, "COPY", "ADD"):
         words = [word.strip("\"',[]") for word in instruction.rest.split()]
         sources = [word for word in words if not word.startswith("--")][:-1]
         if any(word.startswith(("--from=", "<<")) for word in words):
@@ -91,39 +62,16 @@ def copies(found: Sequence[Instruction], allowed: Sequence[str]) -> Iterator[Pro
 
 def first_layers(found: Sequence[Instruction]) -> list[tuple[int, str]]:
     """(line, instruction) from the first FROM to the installation of torch; FROM alone where there is none."""
-    defaults = _defaults(found)
+    defaults = build_args(found)
     layers: list[tuple[int, str]] = []
     for instruction in found:
         if instruction.word == "FROM":
-            layers.append((instruction.line, f"FROM {_base(instruction, defaults)}"))
+            layers.append((instruction.line, f"FROM {base(instruction, defaults)}"))
         elif layers:
             layers.append((instruction.line, f"{instruction.word} {' '.join(instruction.rest.split())}"))
         if instruction.word == "RUN" and _TORCH.search(instruction.rest):
             return layers
     return layers[:1]
-
-
-def _next_line(lines: Iterator[tuple[int, str]]) -> str:
-    """The next line that is neither blank nor a comment: inside an instruction both are dropped."""
-    return next((line.strip() for _, line in lines if line.strip() and not line.lstrip().startswith("#")), "")
-
-
-def _heredoc(lines: Iterator[tuple[int, str]], end: str) -> list[str]:
-    return [f"{line.strip()};" for _, line in takewhile(lambda item: item[1].strip() != end, lines)]
-
-
-def _only(found: Sequence[Instruction], *words: str) -> Iterator[Instruction]:
-    return (instruction for instruction in found if instruction.word in words)
-
-
-def _defaults(found: Sequence[Instruction]) -> dict[str, str]:
-    pairs = (instruction.rest.partition("=") for instruction in _only(found, "ARG"))
-    return {name.strip(): value.strip().strip("\"'") for name, equals, value in pairs if equals}
-
-
-def _base(instruction: Instruction, defaults: dict[str, str]) -> str:
-    words = [word for word in instruction.rest.split() if not word.startswith("--")]
-    return re.sub(r"\$\{?(\w+)\}?", lambda m: defaults.get(m[1], ""), words[0]) if words else ""
 
 
 def _is_pinned(image: str) -> bool:

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from cvl import catalogue, contract, manifest, plan
+from cvl import catalogue, contract, manifest, pins, plan
+from cvl.dockerfile import Instruction, instructions
 from cvl.health import dockerfile, reads
 from cvl.manifest import Example
 
@@ -22,10 +23,8 @@ T = TypeVar("T")
 REQUIREMENTS = "requirements.txt"
 NOT_CODE = {Path(contract.OUTPUTS).name, "__pycache__"}
 
-_PIN = re.compile(r"(?P<name>[\w.-]+)\s*(\[[^]]*\])?\s*={2,3}\s*(?P<version>[^\s;#*,]+)\s*(;.*|\s--hash.*)?$")
-_ADDRESS = re.compile(
-    r"(?P<name>[\w.-]+)\s*(\[[^]]*\])?\s*@\s*(?P<version>\S*(@[0-9a-f]{40}\b|#sha256=[0-9a-f]{64})\S*)"
-)
+_EXACT = re.compile(r"={2,3}[^*,]+")
+_EXACT_ADDRESS = re.compile(r"@[0-9a-f]{40}\b|#sha256=[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Folder:
     def raw(self, name: str) -> bytes:
         if name not in self._raw:
             try:
-                self._raw[name] = (self.path / name).read_bytes() if (self.path / name).is_file() else b""
+                self._raw[name] = (self.path / name).read_bytes()
             except OSError:
                 self._raw[name] = b""
         return self._raw[name]
@@ -57,8 +56,8 @@ class Folder:
         return self.raw(name).decode("utf-8", errors="replace")
 
     @cached_property
-    def dockerfile(self) -> list[dockerfile.Instruction]:
-        return dockerfile.instructions(self.text(plan.DOCKERFILE))
+    def dockerfile(self) -> list[Instruction]:
+        return instructions(self.text(plan.DOCKERFILE))
 
     @cached_property
     def code(self) -> Mapping[str, ast.Module | SyntaxError]:
@@ -193,11 +192,13 @@ def _tree(source: bytes) -> ast.Module | SyntaxError:
 
 
 def _pins(text: str) -> Iterator[Pin]:
-    """Requirements line by line; options such as --extra-index-url are none, but -r and -e are."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = re.sub(r"(^|\s)#.*", "", line).strip().removesuffix("\\").strip()
-        if not line or line.startswith("--"):
-            continue
-        match = _PIN.fullmatch(line) or _ADDRESS.match(line)
-        name = re.sub(r"[-_.]+", "-", match["name"]).lower() if match else line
-        yield Pin(number, name, match["version"] if match else "", "".join(line.partition(";")[2].split()))
+    from packaging.utils import canonicalize_name
+
+    for number, words, wanted in pins.read(text):
+        version = ""
+        if wanted and _EXACT.fullmatch(str(wanted.specifier)):
+            version = str(wanted.specifier).lstrip("=")
+        elif wanted and _EXACT_ADDRESS.search(wanted.url or ""):
+            version = wanted.url or ""
+        name = canonicalize_name(wanted.name) if wanted and version else words
+        yield Pin(number, name, version, str(wanted.marker or "") if wanted else "")

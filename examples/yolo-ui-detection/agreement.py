@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sheets
+import pictures
 import torch
 from library import YOLO, LetterBox, non_max_suppression
 
@@ -91,7 +91,7 @@ def measure(model: YOLO, exported: Runtime, screens: Sequence[Picture], size: in
 
 def tensor(file: Path, size: int) -> np.ndarray:
     """A picture as the network gets it: (1, 3, size, size), RGB in 0–1."""
-    padded = LetterBox((size, size), auto=False)(image=np.asarray(sheets.upright(file)))
+    padded = LetterBox((size, size), auto=False)(image=np.asarray(pictures.upright(file)))
     return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32) / 255
 
 

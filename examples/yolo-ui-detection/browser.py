@@ -28,9 +28,8 @@ FLAGS = (
     "--hide-scrollbars",
     "--force-color-profile=srgb",
 )
-OFFLINE = (
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # what a served page wants from elsewhere fails at once
-)
+# What a served page wants from elsewhere fails at once.
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 BOXES = Path(__file__).with_name("boxes.js")
 PAGE_TIMEOUT = 20_000  # ms
 QUIET_TIMEOUT = 3_000

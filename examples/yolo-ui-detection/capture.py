@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from PIL import Image
 from websites import Page, local_pages, remote_pages, serve, site_folders
 
 from cvl import params as parameters
-from cvl.errors import CvlError, DataError, UsageError
+from cvl.errors import DataError, UsageError
 from cvl.formats import coco, yolo
 from cvl.formats.boxes import Box, BoxDataset, Picture
+from cvl.kit import run
 
 CLASSES = ("button", "text_input", "checkbox", "radio_button", "dropdown", "slider", "toggle", "link", "image", "icon")
 Failure = dict[str, str]
@@ -73,7 +74,7 @@ def capture(browser: Any, pages: Sequence[Page], views: Views, scratch: Path) ->
             failed.append({"site": page.site.name, "page": page.name, "reason": str(error).splitlines()[0]})
     print(file=sys.stderr)
     for failure in failed:
-        print(f"capture: failed: {failure['site']} {failure['page']}: {failure['reason']}", file=sys.stderr)
+        run.say(f"capture: failed: {failure['site']} {failure['page']}: {failure['reason']}")
     if not shots:
         raise DataError("no page could be captured", hint="see the reasons above; is the application running?")
     return list(shots.values()), failed
@@ -105,12 +106,9 @@ def save(chosen: dict[str, list[Shot]], root: Path, form: str, least: int, faile
     (root / "captured.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for split, pictures in splits.items():
         count = Counter(classes[box.label] for picture in pictures for box in picture.boxes)
-        print(
-            f"capture: {split}: {len(pictures)} pictures, " + ", ".join(f"{c} {count[c]}" for c in classes),
-            file=sys.stderr,
-        )
+        run.say(f"capture: {split}: {len(pictures)} pictures, {', '.join(f'{c} {count[c]}' for c in classes)}")
     for name, reason in left_out.items():
-        print(f"capture: {name} is left out: {reason}", file=sys.stderr)
+        run.say(f"capture: {name} is left out: {reason}")
     print(root)
 
 
@@ -164,19 +162,11 @@ def _size(word: str) -> tuple[int, int]:
 
 def _limits(text: str | None) -> dict[str, int]:
     """MAX_IMAGES is one number for every split, or one each for train, val and test."""
-    words: Iterable[str] = _words(text) or ["0"]
-    try:
-        numbers = [int(word) for word in words]
-    except ValueError:
-        raise UsageError(f"MAX_IMAGES: {text!r} is not a number or three", hint="MAX_IMAGES=160,36,36") from None
-    if len(numbers) not in (1, 3):
+    words = _words(text) or ["0"]
+    if len(words) not in (1, 3) or not all(word.isdecimal() for word in words):
         raise UsageError(f"MAX_IMAGES: {text!r} is not a number or three", hint="MAX_IMAGES=160,36,36")
-    return dict(zip(SPLITS, numbers if len(numbers) == 3 else numbers * 3, strict=True))
+    return dict(zip(SPLITS, map(int, words if len(words) == 3 else words * 3), strict=True))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CvlError as error:
-        print(f"capture: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    run.main(main)

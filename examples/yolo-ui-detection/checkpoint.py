@@ -8,12 +8,31 @@ from pathlib import Path
 
 from library import YOLO
 
+from cvl.contract import METRICS
 from cvl.errors import DataError, UsageError
+from cvl.kit import run
 from cvl.kit.run import say
-from cvl.params import Setting
+from cvl.kit.runlog import write_config
+from cvl.params import Setting, Value, Values
 
 BEST = Path("checkpoints") / "best_model.pt"
 OUTPUTS = Path(__file__).parent / "outputs"
+
+
+def begin(script: str, params: Values) -> tuple[Path, YOLO, int, Path]:
+    """CHECKPOINT, the model in it, its image size, and the preset's run folder with config.yaml."""
+    file = find(params.CHECKPOINT, params.OUTPUT_DIR)
+    model = load(file)
+    size = image_size(model, params.settings["IMAGE_SIZE"])
+    folder = run.folder(script, params.OUTPUT_DIR)
+    keep_config(folder, params, CHECKPOINT=str(file), IMAGE_SIZE=size)
+    return file, model, size, folder
+
+
+def keep_config(folder: Path, params: Values, **effective: Value) -> None:
+    """config.yaml, unless OUTPUT_DIR is the run that trained the model."""
+    if not (folder / METRICS).exists():
+        write_config(folder, params.settings, effective=effective)
 
 
 def find(wanted: str | None, output_dir: str | None) -> Path:

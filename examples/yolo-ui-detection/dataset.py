@@ -6,6 +6,7 @@ Nothing is written beside the user's files, so read-only data works and no `labe
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def prepare(
     say(f"data: {', '.join(f'{len(files)} {split}' for split, files in links.items())}; {len(data.classes)} classes")
     name = Path(data_dir).resolve().name if data_dir else SAMPLE
     return View(name, data, _write_config(folder, data, links), links)
+
+
+def spread(pictures: Sequence[Picture], count: int) -> list[Picture]:
+    """At most `count` of the pictures, at even distances."""
+    count = min(count, len(pictures))
+    return [pictures[i * len(pictures) // count] for i in range(count)]
 
 
 def _cut(data: BoxDataset, max_train: int | None, seed: int) -> dict[str, tuple[Picture, ...]]:

@@ -25,19 +25,14 @@ from cvl import params as parameters
 from cvl.formats import coco
 from cvl.kit import drawing, run
 from cvl.kit.drawing import Found
-from cvl.kit.runlog import write_config, write_json
+from cvl.kit.runlog import write_json
 
 
 def main() -> None:
     device = run.device()
     params = parameters.load(__file__, device=device)
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
-    file = checkpoint.find(params.CHECKPOINT, params.OUTPUT_DIR)
-    model = checkpoint.load(file)
-    size = checkpoint.image_size(model, params.settings["IMAGE_SIZE"])
-    folder = run.folder(__file__, params.OUTPUT_DIR)
-    if not (folder / "metrics.jsonl").exists():  # OUTPUT_DIR may be the run that trained the model
-        write_config(folder, params.settings, effective={"CHECKPOINT": str(file), "IMAGE_SIZE": size})
+    _, model, size, folder = checkpoint.begin(__file__, params)
 
     split = params.SPLIT
     view = prepare(params.DATA_DIR, folder / "native" / "view", needs=(split,), max_bad=params.MAX_BAD)

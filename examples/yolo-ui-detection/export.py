@@ -20,7 +20,7 @@ from pathlib import Path
 
 import agreement
 import checkpoint
-from dataset import SAMPLE
+from dataset import SAMPLE, spread
 from library import YOLO, quiet
 
 from cvl import params as parameters
@@ -28,7 +28,7 @@ from cvl.errors import DataError, JobError
 from cvl.formats import boxes
 from cvl.formats.boxes import Picture
 from cvl.kit import run, samples
-from cvl.kit.runlog import write_config, write_json
+from cvl.kit.runlog import write_json
 
 SUFFIX = {"onnx": ".onnx", "torchscript": ".torchscript"}
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxslim"), "torchscript": ()}
@@ -41,13 +41,8 @@ def main() -> None:
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
     if missing:
         raise JobError(f"{form} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
-    file = checkpoint.find(params.CHECKPOINT, params.OUTPUT_DIR)
-    model = checkpoint.load(file)
-    size = checkpoint.image_size(model, params.settings["IMAGE_SIZE"])
     screens = real_screens(params.DATA_DIR, params.SPLIT, params.NUM_SAMPLES)
-    folder = run.folder(__file__, params.OUTPUT_DIR)
-    if not (folder / "metrics.jsonl").exists():  # OUTPUT_DIR may be the run that trained the model
-        write_config(folder, params.settings, effective={"CHECKPOINT": str(file), "IMAGE_SIZE": size})
+    file, model, size, folder = checkpoint.begin(__file__, params)
 
     target = folder / "exports" / f"best_model{SUFFIX[form]}"
     convert(file, target, form, size)
@@ -81,8 +76,7 @@ def real_screens(data_dir: str | None, split: str, count: int) -> list[Picture]:
     screens = splits.get(split, ())
     if not screens:
         raise DataError(f"there is no picture in {split}", hint=f"SPLIT is one of {', '.join(splits)}")
-    count = min(count, len(screens))
-    return [screens[i * len(screens) // count] for i in range(count)]
+    return spread(screens, count)
 
 
 def convert(file: Path, target: Path, form: str, size: int) -> None:

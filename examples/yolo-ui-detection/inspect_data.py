@@ -12,12 +12,13 @@ import json
 from pathlib import Path
 from statistics import median
 
+import pictures
 import sheets
-from dataset import SAMPLE
+from dataset import SAMPLE, spread
 
 from cvl import params as parameters
 from cvl.formats import boxes
-from cvl.formats.boxes import BoxDataset, Picture
+from cvl.formats.boxes import BoxDataset
 from cvl.kit import run, samples
 from cvl.kit.runlog import write_config, write_json
 
@@ -60,21 +61,17 @@ def table(data: BoxDataset, split: str) -> str:
     lines.append(f"{'class':<16}{'boxes':>7}{'pictures':>10}{'min px':>8}{'median':>8}{'max':>8}")
     for label, name in enumerate(data.classes):
         sides = sorted(((b.x1 - b.x0) * (b.y1 - b.y0)) ** 0.5 for s in screens for b in s.boxes if b.label == label)
-        pictures = sum(any(box.label == label for box in screen.boxes) for screen in screens)
+        on = sum(any(box.label == label for box in screen.boxes) for screen in screens)
         size = f"{sides[0]:8.0f}{median(sides):8.0f}{sides[-1]:8.0f}" if sides else f"{'–':>8}" * 3
-        lines.append(f"{name:<16}{len(sides):>7}{pictures:>10}{size}")
+        lines.append(f"{name:<16}{len(sides):>7}{on:>10}{size}")
     return "\n".join(lines)
 
 
 def draw(data: BoxDataset, split: str, count: int, file: Path) -> None:
     """A contact sheet of `count` pictures, spread over the split."""
     screens = data.splits[split]
-    chosen = [screens[i * len(screens) // min(count, len(screens))] for i in range(min(count, len(screens)))]
-    sheets.write([_cell(screen) for screen in chosen], data.classes, f"{split}: {len(screens)} pictures", file)
-
-
-def _cell(screen: Picture) -> sheets.Cell:
-    return sheets.cell(sheets.upright(screen.path), screen.boxes, screen.path.name)
+    cells = [sheets.cell(pictures.upright(s.path), s.boxes, s.path.name) for s in spread(screens, count)]
+    sheets.write(cells, data.classes, f"{split}: {len(screens)} pictures", file)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,15 @@ def draw_worst(
     """The `count` screens with the lowest F1: <prefix>_01_<name>.png is the worst."""
     order = sorted(range(len(screens)), key=lambda i: compared[i].f1)
     for rank, i in enumerate(order[:count], 1):
-        image = _side_by_side(screens[i].path, compared[i], classes)
-        save(image, folder / f"{prefix}_{rank:02d}_{screens[i].path.stem}.png")
+        file = screens[i].path
+        image = drawing.side_by_side(upright(file), compared[i], classes, title=file.name)
+        save(image, folder / f"{prefix}_{rank:02d}_{file.stem}.png")
+
+
+def upright(file: Path) -> Image.Image:
+    """The picture as it is displayed (EXIF orientation applied), in RGB."""
+    with Image.open(file) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def save(image: Image.Image, file: Path) -> None:
@@ -63,14 +71,15 @@ def save(image: Image.Image, file: Path) -> None:
 
 
 def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:
-    """Losses, mAP and learning rate over the epochs."""
-    rows = list(rows)
-    epochs: dict[int, list[float]] = {}
+    """Losses, mAP, precision and recall over the epochs."""
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    losses: dict[int, list[float]] = defaultdict(list)
     for row in rows:
+        for name, value in row.items():
+            lines[name].append((row["epoch"], value))
         if "train/loss" in row:
-            epochs.setdefault(row["epoch"], []).append(row["train/loss"])
-    train = [(epoch, sum(losses) / len(losses)) for epoch, losses in epochs.items()]
-    lines = {name: [(row["epoch"], row[name]) for row in rows if name in row] for name in _SHOWN}
+            losses[row["epoch"]].append(row["train/loss"])
+    train = [(epoch, sum(values) / len(values)) for epoch, values in losses.items()]
     drawing.curves(
         {
             "Loss": {"train": train, "val": lines["val/loss"]},
@@ -79,12 +88,3 @@ def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:
         },
         file,
     )
-
-
-_SHOWN = ("val/loss", "val/map", "val/map50", "val/precision", "val/recall")
-
-
-def _side_by_side(file: Path, comparison: Comparison, names: Sequence[str]) -> Image.Image:
-    with Image.open(file) as image:
-        upright = ImageOps.exif_transpose(image)
-        return drawing.side_by_side(upright, comparison, names, title=file.name)

@@ -28,7 +28,7 @@ from cvl.formats import boxes
 from cvl.formats.pictures import SUFFIXES, listing
 from cvl.kit import drawing, run, samples
 from cvl.kit.drawing import Found
-from cvl.kit.runlog import write_config, write_json
+from cvl.kit.runlog import write_json
 
 
 def main() -> None:
@@ -36,12 +36,7 @@ def main() -> None:
     params = parameters.load(__file__, device=device)
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
     files = sources(params.SOURCE)
-    file = checkpoint.find(params.CHECKPOINT, params.OUTPUT_DIR)
-    model = checkpoint.load(file)
-    size = checkpoint.image_size(model, params.settings["IMAGE_SIZE"])
-    folder = run.folder(__file__, params.OUTPUT_DIR)
-    if not (folder / "metrics.jsonl").exists():  # OUTPUT_DIR may be the run that trained the model
-        write_config(folder, params.settings, effective={"CHECKPOINT": str(file), "IMAGE_SIZE": size})
+    file, model, size, folder = checkpoint.begin(__file__, params)
 
     options = {"imgsz": size, "conf": params.CONFIDENCE, "iou": params.IOU, "max_det": params.MAX_DETECTIONS}
     classes = list(model.names.values())
@@ -50,7 +45,7 @@ def main() -> None:
     times: list[float] = []
     for path in files:
         try:
-            image = sheets.upright(path)
+            image = pictures.upright(path)
         except Exception as error:  # Pillow raises whatever its decoders raise
             skipped.append({"file": str(path), "reason": f"not a readable picture ({type(error).__name__})"})
             run.say(f"left out: {path}: {skipped[-1]['reason']}")

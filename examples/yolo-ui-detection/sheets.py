@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pictures
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 from plots import COLOURS
 
 from cvl.formats.boxes import Box
@@ -28,12 +28,6 @@ class Cell:
 def colour(label: int) -> str:
     """The colour of a class, the same on every picture."""
     return COLOURS[label % len(COLOURS)]
-
-
-def upright(file: Path) -> Image.Image:
-    """The picture as it is displayed (EXIF orientation applied), in RGB."""
-    with Image.open(file) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def cell(image: Image.Image, boxes: Sequence[Box], text: str) -> Cell:

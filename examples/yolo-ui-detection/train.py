@@ -36,6 +36,7 @@ def main() -> None:
     params = parameters.load(__file__, device=device)
     run.say_device_defaults(params.settings, device)
     start = resume.find(params.RESUME, params.NUM_EPOCHS) if params.RESUME else None
+    done = start.done if start else 0
     folder = run.folder(__file__, params.OUTPUT_DIR or (start and start.folder))
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
     began = datetime.now()
@@ -97,8 +98,7 @@ def main() -> None:
             "amp": {"fp32": False, "fp16": True, "bf16": "bf16"}[precision],
             "freeze": params.FREEZE or None,
             "workers": params.NUM_WORKERS,
-            "seed": params.SEED
-            + (start.done if start else 0),  # a run that goes on does not see the order of its first epochs again
+            "seed": params.SEED + done,  # a run that goes on does not see the order of its first epochs again
             "deterministic": params.DETERMINISTIC,
             "compile": params.COMPILE,
             "verbose": params.VERBOSE,

@@ -25,7 +25,6 @@ from cvl import params as parameters
 from cvl.errors import UsageError
 from cvl.formats.boxes import Box
 from cvl.kit import drawing, run
-from cvl.kit.runlog import write_config
 
 
 def main() -> None:
@@ -36,8 +35,7 @@ def main() -> None:
     size = checkpoint.image_size(model, params.settings["IMAGE_SIZE"]) if model else params.IMAGE_SIZE
     folder = run.folder(__file__, params.OUTPUT_DIR)
     shown = folder / "visualizations"
-    if not (folder / "metrics.jsonl").exists():  # OUTPUT_DIR may be the run that trained the model
-        write_config(folder, params.settings, effective={"CHECKPOINT": file and str(file), "IMAGE_SIZE": size})
+    checkpoint.keep_config(folder, params, CHECKPOINT=file and str(file), IMAGE_SIZE=size)
     split = params.SPLIT
     view = prepare(params.DATA_DIR, folder / "native" / "view", needs=("train", split), max_bad=params.MAX_BAD)
     classes = view.data.classes

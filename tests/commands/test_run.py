@@ -216,6 +216,11 @@ def test_dry_run_prints_the_command_and_writes_nothing(tiny: Path) -> None:
     assert not (tiny / "outputs").exists()
 
 
+def test_words_for_the_job_stay_as_they_are(tiny: Path) -> None:
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "--", "python", "a b")
+    assert done.stdout.splitlines()[-1].endswith("train.py python 'a b'"), done.stderr
+
+
 def test_secrets_reach_the_job_and_no_file(tiny: Path) -> None:
     (tiny / "train.py").write_text("import os\nprint(len(os.environ['SECRET_TOKEN']))\n")
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", SECRET_TOKEN="hush-hush")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cvl import manifest, plan, render
+from cvl import dockerfile, manifest, plan, render
 from tests import docker_base
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,8 +21,8 @@ TINY = Path(__file__).parent / "tiny"
 
 @pytest.fixture(scope="session")
 def base_image() -> str:
-    dockerfile = (TINY / plan.DOCKERFILE).read_text(encoding="utf-8")
-    return docker_base.base_image(dict(plan.build_args(dockerfile))["BASE_IMAGE"])
+    found = dockerfile.instructions((TINY / plan.DOCKERFILE).read_text(encoding="utf-8"))
+    return docker_base.base_image(dockerfile.build_args(found)["BASE_IMAGE"])
 
 
 @pytest.fixture

@@ -112,3 +112,12 @@ def test_permission_denied(short_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket.socket, "connect", refuse)  # root may open every socket
     with pytest.raises(EngineError, match=f"permission denied on {short_path}"):
         connection.connect()
+
+
+def test_what_the_engine_says_is_passed_on_with_a_hint() -> None:
+    from docker.errors import APIError
+
+    with pytest.raises(EngineError) as raised, connection.plainly("it failed"):
+        raise APIError("500", explanation="could not select device driver with capabilities")
+    assert raised.value.message == "it failed: could not select device driver with capabilities"
+    assert raised.value.hint.endswith("--gpus none trains on the CPU")

@@ -56,14 +56,22 @@ def test_of_another_machine_only_its_engine_speaks(machine: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "nvidia", "cdi"),
+    ("wanted", "word", "count", "ids", "cdi"),
     [
-        ("all", [("--gpus", "all")], ["all"]),
-        ("2", [("--gpus", "2")], ["0", "1"]),
-        ("0,3", [("--gpus", '"device=0,3"')], ["0", "3"]),
-        ("device=1", [("--gpus", '"device=1"')], ["1"]),
+        ("all", "all", -1, [], ["all"]),
+        ("2", "2", 2, [], ["0", "1"]),
+        ("0,3", '"device=0,3"', 0, ["0", "3"], ["0", "3"]),
+        ("device=1", '"device=1"', 0, ["1"], ["1"]),
     ],
 )
-def test_the_words_for_docker_run(wanted: str, nvidia: list[tuple[str, str]], cdi: list[str]) -> None:
-    assert gpus.words(wanted, gpus.NVIDIA) == nvidia
-    assert gpus.words(wanted, gpus.CDI) == [("--device", f"nvidia.com/gpu={i}") for i in cdi]
+def test_docker_run_and_the_sdk_ask_for_the_same(
+    wanted: str, word: str, count: int, ids: list[str], cdi: list[str]
+) -> None:
+    devices = [f"nvidia.com/gpu={i}" for i in cdi]
+    assert gpus.words(wanted, gpus.NVIDIA) == [("--gpus", word)]
+    assert gpus.words(wanted, gpus.CDI) == [("--device", device) for device in devices]
+    assert gpus.words(wanted, gpus.NONE) == gpus.requests(wanted, gpus.NONE) == []
+    (request,) = gpus.requests(wanted, gpus.NVIDIA)
+    assert (request["Count"], request["DeviceIDs"], request["Capabilities"]) == (count, ids, [["gpu"]])
+    (request,) = gpus.requests(wanted, gpus.CDI)
+    assert (request["Driver"], request["DeviceIDs"]) == ("cdi", devices)

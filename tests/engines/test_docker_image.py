@@ -1,4 +1,4 @@
-"""What a Dockerfile starts from, and what is said where that cannot be had."""
+"""What is said where the image cannot be built."""
 
 from __future__ import annotations
 
@@ -9,19 +9,6 @@ from typing import Any
 import pytest
 
 from cvl.engines import docker_image as image
-
-DOCKERFILE = """\
-ARG BASE_IMAGE=python:3.11
-ARG CUDA=13
-FROM --platform=linux/amd64 nvidia/cuda:${CUDA}-base AS tools
-from $BASE_IMAGE as final
-FROM tools
-FROM scratch
-"""
-
-
-def test_base_images_are_those_from_elsewhere() -> None:
-    assert image.base_images(DOCKERFILE, {"BASE_IMAGE": "mine:1", "CUDA": "12"}) == ["nvidia/cuda:12-base", "mine:1"]
 
 
 def test_without_the_command_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,6 +244,7 @@ def test_a_page_that_fails_is_reported(chromium: str, tmp_path: Path) -> None:
         ({}, 2, "nothing to capture"),
         ({"PAGES_DIR": "/nowhere/pages"}, 2, "no such folder"),
         ({"VIEWPORTS": "big", "URLS": "http://127.0.0.1:9/"}, 2, "WIDTHxHEIGHT"),
+        ({"MAX_IMAGES": "1,2", "URLS": "http://127.0.0.1:9/"}, 2, "MAX_IMAGES: '1,2' is not a number or three"),
         ({"URLS": "http://127.0.0.1:9/"}, 2, "no page could be captured"),
         ({"URLS": "http://127.0.0.1:9/", "TEST_SITES": "shop"}, 2, "TEST_SITES names shop"),
     ],
