@@ -156,19 +156,17 @@ def _stepped(rows: Rows, form: Layout, collector: Collector) -> tuple[Rows, Sequ
     """The rows that have a step, and the steps."""
     if form.step is None:
         return rows, array("q", (line - 1 for line in rows.lines))
-    cells = rows.cells[form.step]
     if rows.plain:
         with suppress(ValueError, OverflowError):
-            return rows, array("q", map(int, cells))
-    steps = [whole(number(cell)) for cell in cells]
+            return rows, array("q", map(int, rows.cells[form.step]))
+    steps = [whole(number(cell)) for cell in rows.cells[form.step]]
     for line, step in zip(rows.lines, steps, strict=True):
         if step is None:
             collector.skip(rows.path, line, f"no whole number `{form.step}`")
     keep = [i for i, step in enumerate(steps) if step is not None]
-    kept = {name: [cells[i] for i in keep] for name, cells in rows.cells.items()}
-    return Rows(rows.path, [rows.lines[i] for i in keep], kept, rows.plain), [
-        step for step in steps if step is not None
-    ]
+    cells = {name: [column[i] for i in keep] for name, column in rows.cells.items()}
+    kept = Rows(rows.path, [rows.lines[i] for i in keep], cells, rows.plain)
+    return kept, [step for step in steps if step is not None]
 
 
 def _numbers(rows: Rows, name: str, collector: Collector) -> tuple[Sequence[object], Sequence[float]]:

@@ -24,7 +24,7 @@ def read(paths: list[Path]) -> Reading:
 def _layout(path: Path) -> Layout | None:
     """As CSVLogger writes it: the epoch, then sorted names with the loss among them (those of `val_` may come last)."""
     lines = head(path)
-    separator = re.match(r"epoch([^\w\"])", lines[0]) if len(lines) > 1 else None
+    separator = re.match(r"epoch([^\w\"\r])", lines[0]) if len(lines) > 1 else None
     if not separator:
         return None
     form = layout(lines[0], separator[1], ("epoch",), ("epoch",))

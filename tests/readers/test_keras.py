@@ -61,7 +61,7 @@ def test_other_tables_are_left_to_csv(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "epoch", "epoch\n0\n", "epoch,loss\n", "epoch,loss\nx,1\n", "epochs\n0\n", "\n\n"]
+    "content", ["", "epoch", "epoch\n0\n", "epoch\r\n0\r\n", "epoch,loss\n", "epoch,loss\nx,1\n", "epochs\n0\n", "\n\n"]
 )
 def test_what_is_no_log(tmp_path: Path, content: str) -> None:
     write(tmp_path, content)
