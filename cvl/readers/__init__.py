@@ -14,6 +14,7 @@ from cvl.readers.base import Reader, Reading
 READERS = {
     "cvl_jsonl": "cvl.readers.cvl_jsonl",
     "ultralytics": "cvl.readers.ultralytics",
+    "tensorboard": "cvl.readers.tensorboard",
 }
 
 
