@@ -15,6 +15,8 @@ READERS = {
     "cvl_jsonl": "cvl.readers.cvl_jsonl",
     "ultralytics": "cvl.readers.ultralytics",
     "tensorboard": "cvl.readers.tensorboard",
+    "wandb": "cvl.readers.wandb",
+    "mlflow": "cvl.readers.mlflow",
 }
 
 

@@ -14,20 +14,20 @@ class Malformed(ValueError):
 
 def fields(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """(field, number, content) of each field: `number` is that of a varint, `content` the bytes of any other kind."""
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
+    at, end = 0, len(data)
+    while at < end:
+        key, at = (data[at], at + 1) if data[at] < 128 else varint(data, at)
         kind, number, size = key & 7, 0, 0
-        if kind == VARINT:
+        if kind == BYTES:
+            size, at = (data[at], at + 1) if at < end and data[at] < 128 else varint(data, at)
+        elif kind == VARINT:
             number, at = varint(data, at)
-        elif kind == BYTES:
-            size, at = varint(data, at)
         elif kind in _WIDTHS:
             size = _WIDTHS[kind]
         else:
             raise Malformed(f"a field of kind {kind}")
-        if at + size > len(data) or key < 8:
-            raise Malformed("a field that goes over the end" if key >= 8 else "a field without a number")
+        if key < 8 or at + size > end:
+            raise Malformed("a field without a number, or over the end")
         yield key >> 3, number, data[at : at + size]
         at += size
 
