@@ -1,4 +1,4 @@
-"""MLflow's stores, the newest run in them: `mlflow.db` (SQLite, since version 3), and the older files under `mlruns/`."""
+"""MLflow's stores: `mlflow.db` (SQLite, since version 3) and the older files under `mlruns/`; the newest run counts."""
 
 from __future__ import annotations
 

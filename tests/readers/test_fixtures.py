@@ -21,7 +21,7 @@ from cvl.readers.base import Reading
 DATA = Path(__file__).parent / "data"
 CASES = sorted(path.parent for path in DATA.glob("*/*/expected.json"))
 IDS = [path.relative_to(DATA).as_posix() for path in CASES]
-EVERY_BYTE = 4096  # files up to this size are cut at every byte, larger ones at so many places
+CUTS = [64, pytest.param(4096, marks=pytest.mark.slow)]  # how often a file is cut, at every byte where it is small
 Point = tuple[int, str]
 
 
@@ -47,8 +47,9 @@ def test_a_real_log_is_read_as_its_maker_knows_it(case: Path) -> None:
     assert len(reading.problems) == expected["problems"], reading.problems
 
 
+@pytest.mark.parametrize("most", CUTS)
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_cut_anywhere_there_is_no_wrong_value(tmp_path: Path, case: Path) -> None:
+def test_cut_anywhere_there_is_no_wrong_value(tmp_path: Path, case: Path, most: int) -> None:
     """Whatever is read of a log that was cut was in the whole log too, perhaps before a resume overwrote it."""
     reader = readers.load(case.parent.name)
     copy = tmp_path / "case"
@@ -56,7 +57,7 @@ def test_cut_anywhere_there_is_no_wrong_value(tmp_path: Path, case: Path) -> Non
     for path in reader.find(copy):
         whole = path.read_bytes()
         known = everything_logged(reader, path, whole)
-        for length in cuts(whole):
+        for length in cuts(whole, most):
             path.write_bytes(whole[:length])
             for name, row in points(reader.read([path])).items():
                 assert set(row) <= known.get(name, set()), (path.name, length, name)
@@ -66,7 +67,7 @@ def test_cut_anywhere_there_is_no_wrong_value(tmp_path: Path, case: Path) -> Non
 def everything_logged(reader: readers.Reader, path: Path, whole: bytes) -> dict[str, set[Point]]:
     """All points of the log, those that later ones replaced included: of each part that ends with a line, or whole."""
     known: dict[str, set[Point]] = {}
-    ends = [i + 1 for i, byte in enumerate(whole) if byte == 0x0A] if len(whole) < 1 << 20 else []
+    ends = [i + 1 for i, byte in enumerate(whole) if byte in b"\r\n"] if len(whole) < 1 << 20 else []
     for length in [*ends, len(whole)]:
         path.write_bytes(whole[:length])
         for name, row in points(reader.read([path])).items():
@@ -74,7 +75,7 @@ def everything_logged(reader: readers.Reader, path: Path, whole: bytes) -> dict[
     return known
 
 
-def cuts(whole: bytes) -> list[int]:
-    if len(whole) <= EVERY_BYTE:
+def cuts(whole: bytes, most: int) -> list[int]:
+    if len(whole) <= most:
         return list(range(len(whole)))
-    return sorted(random.Random(0).sample(range(len(whole)), EVERY_BYTE))
+    return sorted(random.Random(0).sample(range(len(whole)), most))
