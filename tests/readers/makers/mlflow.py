@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.append(sys.path.pop(0))  # the library is called as this file is
 os.environ.update(MLFLOW_ALLOW_FILE_STORE="true", MLFLOW_DISABLE_TELEMETRY="true", LOGNAME="user")
 
-import _expected  # noqa: E402
-import mlflow  # noqa: E402
+import _expected
+import mlflow
 
 DATA = Path(__file__).parents[1] / "data" / "mlflow"
 FIRST = {step: 1 / (step + 1) for step in range(4)}

@@ -15,14 +15,14 @@ from pathlib import Path
 
 sys.path.append(sys.path.pop(0))  # the library is called as this file is
 
-import _expected  # noqa: E402
-import lightning as L  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from lightning.pytorch.loggers import TensorBoardLogger  # noqa: E402
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
-from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
-from torch.utils.tensorboard import SummaryWriter  # noqa: E402
+import _expected
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.tensorboard import SummaryWriter
 
 DATA = Path(__file__).parents[1] / "data" / "tensorboard"
 Values = dict[int, float]

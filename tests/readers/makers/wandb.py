@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.append(sys.path.pop(0))  # the library is called as this file is
 os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_ERROR_REPORTING="false")
 
-import _expected  # noqa: E402
-import wandb  # noqa: E402
+import _expected
+import wandb
 
 DATA = Path(__file__).parents[1] / "data" / "wandb"
 Row = dict[str, object]
