@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
@@ -79,10 +80,13 @@ class Points:
 
     def forget(self, step: int) -> None:
         """Take back every point from `step` on."""
-        kept = bytes(each < step for each in self.step)
-        self.step = array("q", compress(self.step, kept))
-        self.epoch = array("d", compress(self.epoch, kept))
-        self.value = array("d", compress(self.value, kept))
+        if self.rising:
+            first = bisect_left(self.step, step)
+            del self.step[first:], self.epoch[first:], self.value[first:]
+        else:
+            kept = bytes(each < step for each in self.step)
+            self.epoch, self.value = array("d", compress(self.epoch, kept)), array("d", compress(self.value, kept))
+            self.step = array("q", compress(self.step, kept))
 
     def series(self, name: str) -> Series:
         if not self.rising:
@@ -144,7 +148,8 @@ class Collector:
             Problem(file, f"line {line}: {why}{f' (and {count - 1} more lines)' if count > 1 else ''}" if line else why)
             for (file, why), (line, count) in self._problems.items()
         )
-        return Reading({name: points.series(name) for name, points in self._points.items()}, tuple(problems))
+        series = {name: points.series(name) for name, points in self._points.items() if points.step}
+        return Reading(series, tuple(problems))
 
 
 def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
