@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from io import BytesIO
 from itertools import compress, islice
 from operator import lt
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 _BLOCK = 1 << 16
+_PART = 1 << 16  # points
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,26 @@ class Points:
             self.step = array("q", compress(self.step, kept))
 
     def series(self, name: str) -> Series:
-        if self.rising:
-            return Series(name, self.file, self.step, self.epoch, self.value)
-        last = {step: i for i, step in enumerate(self.step)}
-        order = [last[step] for step in sorted(last)]
-        epochs, values = array("d", (self.epoch[i] for i in order)), array("d", (self.value[i] for i in order))
-        return Series(name, self.file, array("q", (self.step[i] for i in order)), epochs, values)
+        if not self.rising:
+            order = _order(self.step)
+            self.epoch = array("d", map(self.epoch.__getitem__, order))
+            self.value = array("d", map(self.value.__getitem__, order))
+            self.step = array("q", map(self.step.__getitem__, order))
+            self.rising = True
+        return Series(name, self.file, self.step, self.epoch, self.value)
+
+
+def _order(steps: array[int]) -> array[int]:
+    """Where each step was written last, by rising step; sorted in parts, so that few numbers are objects at a time."""
+    parts = (range(start, min(start + _PART, len(steps))) for start in range(0, len(steps), _PART))
+    sorted_parts = [array("q", sorted(part, key=steps.__getitem__)) for part in parts]
+    order = array("q")
+    for index in merge(*sorted_parts, key=steps.__getitem__):
+        if order and steps[order[-1]] == steps[index]:
+            order[-1] = index
+        else:
+            order.append(index)
+    return order
 
 
 class Collector:
@@ -135,6 +151,11 @@ class Collector:
             for points in self._points.values():
                 points.forget(step)
         self._last = step
+
+    def forget(self, step: int) -> None:
+        """Take back every point from `step` on: training began again there."""
+        for points in self._points.values():
+            points.forget(step)
 
     def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:

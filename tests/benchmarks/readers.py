@@ -2,7 +2,7 @@
 
     python tests/benchmarks/readers.py [FORMAT ...]
 
-In a Python that has the references (pandas).
+In a Python that has the references (the optional dependencies `logs`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.benchmarks.timing import medians, table  # noqa: E402
 
 ROUNDS = 5
+NAMES = ("train/loss", "train/loss_box", "train/lr", "train/grad_norm", "perf/images_per_s")
 OURS = "import sys; from pathlib import Path; from cvl.readers import {0}; found = {0}.read([Path(sys.argv[1])]).series"
 SUMS = "; from math import fsum; print(sorted((n, len(s), fsum(s.value)) for n, s in found.items()))"
 
@@ -79,7 +80,63 @@ _FRAME = (
     "; from math import fsum; "
     "print(sorted((n, int(c.count()), fsum(c.dropna())) for n, c in found.items() if n not in ('step', 'epoch')))"
 )
-FORMATS: dict[str, Callable[[Path], Versus]] = {"detectron2": detectron2, "csv": csv, "jsonl": jsonl}
+
+
+def tensorboard(folder: Path) -> Versus:
+    """60,000 steps of five tags, as torch's SummaryWriter writes them."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    dice = random.Random(0)
+    with SummaryWriter(str(folder), max_queue=100_000) as writer:
+        for step in range(60_000):
+            for name in NAMES:
+                writer.add_scalar(name, dice.random(), step)
+    module = "tensorboard.backend.event_processing.event_accumulator"
+    reference = f"import sys; from {module} import EventAccumulator as Log; "
+    reference += "found = Log(sys.argv[1], size_guidance={'scalars': 0}).Reload()"
+    sums = "rows = {n: [e.value for e in found.Scalars(n)] for n in found.Tags()['scalars']}"
+    sums += "; print(sorted((n, len(v), fsum(v)) for n, v in rows.items()))"
+    return Versus(next(folder.glob("events*")), "EventAccumulator", reference, f"; from math import fsum; {sums}")
+
+
+WANDB = """
+import json, sys
+import wandb
+from wandb.proto.wandb_internal_pb2 import Record
+from wandb.sdk.internal.datastore import DataStore
+log, found = DataStore(), {}
+log.open_for_scan(sys.argv[1])
+while (data := log.scan_data()) is not None:
+    record = Record()
+    record.ParseFromString(data)
+    for item in record.history.item:
+        found.setdefault("/".join(item.nested_key), []).append(json.loads(item.value_json))
+"""
+
+
+def wandb(folder: Path) -> Versus:
+    """40,000 steps of five metrics, logged offline."""
+    import wandb
+
+    dice = random.Random(0)
+    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_ERROR_REPORTING="false")
+    settings = wandb.Settings(x_disable_stats=True, x_disable_meta=True, console="off")
+    with wandb.init(project="p", dir=folder, settings=settings) as run:
+        for _ in range(40_000):
+            run.log({name: dice.random() for name in NAMES})
+    wandb.teardown()
+    log = next(folder.glob("wandb/offline-run-*/*.wandb"))
+    sums = "from math import fsum; print(sorted((n, len(v), fsum(v)) for n, v in found.items() if n[0] != '_'))"
+    return Versus(log, "DataStore", WANDB, sums)
+
+
+FORMATS: dict[str, Callable[[Path], Versus]] = {
+    "csv": csv,
+    "jsonl": jsonl,
+    "tensorboard": tensorboard,
+    "wandb": wandb,
+    "detectron2": detectron2,
+}
 
 
 def main() -> None:

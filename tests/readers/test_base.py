@@ -6,10 +6,12 @@ import math
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvl import readers
+from cvl.readers import base
 from cvl.readers.base import Clock, Collector, Points, number, whole
 
 FILE = Path("log")
@@ -28,6 +30,30 @@ def test_the_later_of_two_points_with_one_step_counts(points: list[tuple[int, fl
     else:
         assert list(zip(found["m"].step, found["m"].value, strict=True)) == wanted
         assert list(found["m"].epoch) == [step / 2 for step, _ in wanted]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-30, 30)), st.integers(1, 9))
+def test_a_log_that_does_not_rise_is_put_in_order_part_by_part(steps: list[int], part: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "_PART", part)
+        collector = Collector()
+        collector.extend(FILE, "m", steps, [float(step) for step in steps], [float(i) for i in range(len(steps))])
+        found = list(collector.reading().series.values())
+    wanted = sorted((step, float(i)) for step, i in {step: i for i, step in enumerate(steps)}.items())
+    assert [list(zip(series.step, series.value, strict=True)) for series in found] == ([wanted] if steps else [])
+    assert [list(series.epoch) for series in found] == ([[float(step) for step, _ in wanted]] if steps else [])
+
+
+@given(st.lists(st.integers(-9, 9)), st.integers(-10, 10))
+def test_what_was_taken_back_is_gone(steps: list[int], first: int) -> None:
+    collector = Collector()
+    for i, step in enumerate(steps):
+        collector.add(FILE, "m", (step, 0.0, float(i)))
+    collector.forget(first)
+    found = collector.reading().series
+    kept = sorted({step: float(i) for i, step in enumerate(steps) if step < first}.items())
+    assert {name: list(zip(s.step, s.value, strict=True)) for name, s in found.items()} == ({"m": kept} if kept else {})
 
 
 def test_equal_problems_become_one() -> None:

@@ -1,0 +1,114 @@
+"""Event files of TensorBoard from any writer: a resume adds a file, `add_scalars` and Keras add folders."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from array import array
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from cvl.readers.base import Collector, Reading, Series
+from cvl.readers.tfevent import events
+from cvl.readers.tfrecord import Broken, frames
+
+NAME = "tensorboard"
+_INNER = ("runs/*", "lightning_logs/version_*", "version_*")  # where writers make a folder for each run
+_PARTS = ("train", "validation", "val", "eval", "test")  # folders that are one run together
+_BATCH = 1 << 16  # events
+Columns = dict[str, tuple[list[int], list[float]]]
+Dated = list[tuple[float, Path]]
+
+
+def find(folder: Path) -> list[Path]:
+    runs = [_run(folder)]
+    if not runs[0]:
+        runs = [_run(inner) for pattern in _INNER for inner in folder.glob(pattern)]
+    return [path for _, path in max(filter(None, runs), key=lambda run: run[-1], default=[])]
+
+
+def read(paths: list[Path]) -> Reading:
+    collector = Collector()
+    parents = [path.parent.parent if path.parent.name in _PARTS else path.parent for path in paths]
+    root = Path(os.path.commonpath(parents or [Path()]))
+    for path in paths:
+        for columns in _batches(path, collector):
+            for tag, (steps, values) in columns.items():
+                name = tag if path.parent == root else _name(path.parent.name, tag)
+                collector.extend(path, name, steps, array("d", [math.nan]) * len(steps), values)
+    return _understood(collector.reading())
+
+
+def _run(folder: Path) -> Dated:
+    """The event files of one run, by the time of their first event."""
+    files = _dated(folder, "*tfevents*")
+    for started, path in _dated(folder, "*/*tfevents*"):
+        if path.parent.name in _PARTS or (files and _line(path.parent.name, _first_tag(path))):
+            files.append((started, path))
+    return sorted(files)
+
+
+def _dated(folder: Path, pattern: str) -> Dated:
+    found = ((_started(path), path) for path in folder.glob(pattern) if path.is_file())
+    return [(started, path) for started, path in found if started is not None]
+
+
+def _started(path: Path) -> float | None:
+    """The time of the first event; None where the file does not begin with one."""
+    with suppress(OSError, Broken):
+        frame = next(frames(path, 4096), b"")
+        if frame[:1] == b"\x09" and len(frame) > 12:
+            return float(struct.unpack_from("<d", frame, 1)[0])
+    return None
+
+
+def _first_tag(path: Path) -> str:
+    return next((tag for event in events(path, Collector()) for tag, _ in event.scalars), "")
+
+
+def _line(folder: str, tag: str) -> str:
+    """Which of the lines that `add_scalars` draws under `tag` is in `folder`; empty where it is none."""
+    start = tag.replace("/", "_") + "_"
+    return folder[len(start) :] if tag and folder.startswith(start) else ""
+
+
+def _name(folder: str, tag: str) -> str:
+    line = _line(folder, tag)
+    return f"{tag}/{line}" if line else f"{folder}/{tag}"
+
+
+def _batches(path: Path, collector: Collector) -> Iterator[Columns]:
+    columns: Columns = {}
+    for count, (step, scalars, restart) in enumerate(events(path, collector), 1):
+        if restart or not count % _BATCH:
+            yield columns
+            columns = {}
+        if restart:
+            collector.forget(step)
+        for tag, value in scalars:
+            steps, values = columns.setdefault(tag, ([], []))
+            steps.append(step)
+            values.append(value)
+    yield columns
+
+
+def _understood(reading: Reading) -> Reading:
+    """Lightning's `epoch`, logged at every step, as the epoch of the points; without its place-holder `hp_metric`."""
+    epoch = reading.series.pop("epoch", None)
+    for series in reading.series.values():
+        if epoch is not None:
+            _join(series, epoch)
+    if "hp_metric" in reading.series and set(reading.series["hp_metric"].value) == {-1.0}:
+        del reading.series["hp_metric"]
+    return reading
+
+
+def _join(series: Series, epoch: Series) -> None:
+    at = 0
+    for i, step in enumerate(series.step):
+        while at < len(epoch) and epoch.step[at] < step:
+            at += 1
+        if at < len(epoch) and epoch.step[at] == step:
+            series.epoch[i] = epoch.value[at]
