@@ -196,7 +196,7 @@ def as_markdown(found: list[tuple[Setup, list[Judged]]]) -> str:
         "framework",
         "task",
         "caught by the default rules",
-        "or by the example's",
+        "by these or the example's",
         "false alarms, default",
         "or example's",
     )
