@@ -121,7 +121,7 @@ def run(
         runs.save(folder, record)
         with _logged(folder, sink) as output:
             outcome = supervise(lambda: engine.start(job.plan), output, timeout=job.plan.timeout, beside=beside)
-    except (KeyboardInterrupt, EngineError) as error:
+    except (KeyboardInterrupt, EngineError, OSError) as error:
         record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         record.ended = runs.now()
         if isinstance(error, EngineError):

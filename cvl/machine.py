@@ -49,11 +49,11 @@ def process_runs(pid: int) -> bool:
     """Whether a process of this machine has this id."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
-    return True
+    return pid > 0
 
 
 def _lines(command: list[str]) -> list[str]:

@@ -15,7 +15,8 @@ from cvl.rules.model import Calibration
 from cvl.runs import Record
 
 SEED = "SEED"
-_PACKAGES = {"pytorch": "torch"}  # frameworks whose package has another name
+# Frameworks whose package has another name.
+_PACKAGES = {"pytorch": ("torch",), "ultralytics": ("ultralytics", "ultralytics-opencv-headless")}
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def origin(example: Example, found: Sequence[Run]) -> Calibration:
 
 def versions(example: Example, record: Record) -> dict[str, str]:
     """Versions of torch and the frameworks: those installed, in a container those pinned."""
-    wanted = dict.fromkeys(["torch", *(_PACKAGES.get(name, name) for name in example.frameworks)])
+    wanted = ["torch", *(package for name in example.frameworks for package in _PACKAGES.get(name, (name,)))]
     installed = record.environment.get("packages")
     known = installed if isinstance(installed, dict) else _pins(example)
-    return {name: str(known[name]) for name in wanted if name in known}
+    return {name: str(known[name]) for name in dict.fromkeys(wanted) if name in known}
 
 
 def _pins(example: Example) -> dict[str, str]:

@@ -92,6 +92,17 @@ def save(folder: Path, record: Record) -> None:
         ) from None
 
 
+def recorded(folder: Path) -> bool:
+    """Whether `folder` has a record of ours, be it damaged; others write a run.json too."""
+    try:
+        raw = json.loads((folder / contract.RECORD).read_bytes())
+    except OSError:
+        return False
+    except ValueError:
+        return True
+    return isinstance(raw, dict) and {"run", "example", "preset"} <= raw.keys()
+
+
 def load(folder: Path) -> Record:
     """The record of the run in `folder`; a run whose process is gone without a word is `lost`."""
     path = folder / contract.RECORD

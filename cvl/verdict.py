@@ -82,7 +82,7 @@ def of_folder(folder: Path, *, task: str = "", strict: bool = False, ended: bool
 
     Whether a run has ended its record knows; of a folder without one the caller says it.
     """
-    if (folder / contract.RECORD).is_file():
+    if runs.recorded(folder):
         record = runs.load(folder)
         example = example_of(record, folder)
         if example is not None and record.preset in example.presets:

@@ -55,11 +55,11 @@ def _followed(folder: Path, judge: Callable[..., Judgement]) -> Judgement:
 
 def _goes_on(folder: Path) -> bool:
     """Nobody knows of a folder without a record."""
-    return not (folder / contract.RECORD).is_file() or runs.load(folder).status == "running"
+    return not runs.recorded(folder) or runs.load(folder).status == "running"
 
 
 def _post_mortem(folder: Path) -> Mapping[str, Any]:
-    return runs.load(folder).post_mortem if (folder / contract.RECORD).is_file() else {}
+    return runs.load(folder).post_mortem if runs.recorded(folder) else {}
 
 
 def _newest(outputs: list[Path]) -> Path:

@@ -40,7 +40,7 @@ class Best:
 
 def record_of(folder: Path) -> Record | None:
     """None where the folder is no run of the catalogue."""
-    return runs.load(folder) if (folder / contract.RECORD).is_file() else None
+    return runs.load(folder) if runs.recorded(folder) else None
 
 
 def evaluation(folder: Path) -> Evaluation:

@@ -32,3 +32,17 @@ def test_the_task_chooses_the_table(folder: Path) -> None:
     done = CliRunner().invoke(group, ["check", str(folder), "--task", "classification"], standalone_mode=False)
     assert done.return_value == 0, done.output
     assert "good model: accuracy 90.0 of 100" in done.output
+
+
+@pytest.mark.parametrize("foreign", ['{"status": "done", "pid": "x"}', "[1, 2]"])
+def test_the_record_of_another_program_does_not_hide_the_log(folder: Path, foreign: str) -> None:
+    (folder / "run.json").write_text(foreign)
+    done = CliRunner().invoke(group, ["check", str(folder)], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert "PASS" in done.output
+
+
+def test_a_damaged_record_of_ours_is_an_error(folder: Path) -> None:
+    (folder / "run.json").write_text('{"run": "a", "example":')
+    with pytest.raises(UsageError, match="not a run record"):
+        CliRunner().invoke(group, ["check", str(folder)], standalone_mode=False, catch_exceptions=False)

@@ -108,7 +108,7 @@ def table() -> Iterator[list[str]]:
     rows: list[str] = []
     yield rows
     head = "| run | exit code | failed rules | last / first loss | best mAP50 |\n| --- | --- | --- | --- | --- |\n"
-    about = "`smoke` on two CPU cores, made by `bin/test matrix tests/examples/yolo_ui_detection/test_smoke.py`.\n\n"
+    about = "`smoke` on a CPU, made by `bin/test matrix tests/examples/yolo_ui_detection/test_smoke.py`.\n\n"
     TABLE.write_text(f"{about}{head}" + "\n".join(rows) + "\n", encoding="utf-8")
 
 
