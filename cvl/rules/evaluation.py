@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cvl.readers.base import Reading
@@ -109,5 +110,6 @@ def _verdict(rule: Rule, metric: str, finding: Finding) -> Verdict:
         reason=finding.reason,
         hint=finding.hint,
         severity=rule.severity,
-        options=dict(rule.options),
+        # No bound is no option; JSON has no infinity.
+        options={name: value for name, value in rule.options.items() if value not in (math.inf, -math.inf)},
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cvl import report
 from cvl.cli import group
 from cvl.errors import UsageError
 
@@ -46,3 +47,14 @@ def test_a_damaged_record_of_ours_is_an_error(folder: Path) -> None:
     (folder / "run.json").write_text('{"run": "a", "example":')
     with pytest.raises(UsageError, match="not a run record"):
         CliRunner().invoke(group, ["check", str(folder)], standalone_mode=False, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("form", report.FORMATS)
+def test_every_format_can_say_the_default_rules(folder: Path, form: str) -> None:
+    done = CliRunner().invoke(
+        group, ["check", str(folder), "--task", "classification", "--format", form], standalone_mode=False
+    )
+    assert done.exception is None and done.return_value == 0, done.output
+    assert "Infinity" not in done.output
+    if form in ("json", "sarif"):
+        assert json.loads(done.output)
