@@ -10,6 +10,7 @@ from typing import Any
 from cvl.errors import DataError
 from cvl.formats import coco, yolo
 from cvl.formats.dataset import FORMS, Box, BoxDataset, Picture, Problem, existing
+from cvl.formats.pictures import SUFFIXES
 
 __all__ = ["Box", "BoxDataset", "Picture", "Problem", "check", "read", "stats"]
 
@@ -21,7 +22,9 @@ def read(folder: str | Path) -> BoxDataset:
         return yolo.read(root)
     if coco.recognises(root):
         return coco.read(root)
-    raise DataError(f"{root}: no data set of boxes recognised", hint=f"expected {FORMS}")
+    count = sum(path.suffix.lower() in SUFFIXES for path in root.rglob("*"))
+    found = f"{count} picture(s) and no labels" if count else "no pictures"
+    raise DataError(f"{root}: no data set of boxes recognised, there are {found}", hint=f"expected {FORMS}")
 
 
 def check(dataset: BoxDataset, max_bad: int = 0) -> None:

@@ -56,7 +56,7 @@ def prepare(
     data = replace(data, splits=_cut(data, max_train, seed))
     for split in needs:
         if not any(picture.boxes for picture in data.splits.get(split, ())):
-            raise DataError(f"no labelled picture in {split}", hint="`cvl data check` shows what was found")
+            raise DataError(f"no labelled picture in {split}", hint="the preset `data` shows what was found")
     links = {split: _link(folder, split, pictures) for split, pictures in data.splits.items() if pictures}
     say(f"data: {', '.join(f'{len(files)} {split}' for split, files in links.items())}; {len(data.classes)} classes")
     name = Path(data_dir).resolve().name if data_dir else SAMPLE

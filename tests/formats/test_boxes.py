@@ -32,7 +32,9 @@ def test_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["readme.md", "notes.json"])
 def test_nothing_recognised(tmp_path: Path, name: str) -> None:
     folders.text(tmp_path / name, "{}")
-    assert "recognised" in refused(tmp_path).message
+    assert refused(tmp_path).message.endswith("no data set of boxes recognised, there are no pictures")
+    (tmp_path / "a.PNG").touch()
+    assert refused(tmp_path).message.endswith("no data set of boxes recognised, there are 1 picture(s) and no labels")
 
 
 def test_no_label_at_all(tmp_path: Path) -> None:
