@@ -134,15 +134,20 @@ def run(
     return record, judgement
 
 
-def run_script(example: Example, preset: Preset, arguments: tuple[str, ...]) -> int:
-    """Runs a preset that is only a script, on the host; its exit code."""
+def script_command(example: Example, preset: Preset, arguments: tuple[str, ...]) -> list[str]:
+    """How a preset that is only a script is started on the host."""
     script = example.folder / preset.script
     if not script.resolve().is_relative_to(example.folder):
         raise UsageError(f"the preset {preset.name} points outside its folder: {preset.script}")
     if not script.is_file():
         raise UsageError(f"the preset {preset.name} names {preset.script}, which does not exist in {example.folder}")
-    console.say(f"running {preset.script} on this machine")
-    process = subprocess.Popen(["bash", str(script), *arguments])
+    return ["bash", str(script), *arguments]
+
+
+def run_script(words: list[str]) -> int:
+    """Runs what `script_command` made; its exit code."""
+    console.say(f"running {Path(words[1]).name} on this machine")
+    process = subprocess.Popen(words)
     while True:
         try:
             return process.wait()

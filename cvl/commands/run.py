@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -83,12 +84,12 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     example = catalogue.find(name)
     chosen = manifest.preset(example, preset)
     if not chosen.command:
-        return launch.run_script(example, chosen, arguments)
+        words = launch.script_command(example, chosen, arguments)
+        return _print_command(shlex.join(words)) if given.dry_run else launch.run_script(words)
     job = _decide(example, chosen, arguments, given)
     engine = launch.choose(given.engine, job.plan, python=given.python, accept_versions=given.accept_versions)
     if given.dry_run:
-        click.echo(engine.command(job.plan))
-        return 0
+        return _print_command(engine.command(job.plan))
     record, judgement = _run(job, engine, sys.stderr if given.as_json else sys.stdout)
     if given.as_json:
         click.echo(json.dumps(asdict(record), indent=2))
@@ -97,6 +98,12 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     if record.status != "interrupted":
         _write_reports(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
+
+
+def _print_command(line: str) -> int:
+    """All that --dry-run does."""
+    click.echo(line)
+    return 0
 
 
 def _run(job: launch.Job, engine: Engine, stream: TextIO) -> tuple[Record, Judgement | None]:

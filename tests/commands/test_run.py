@@ -318,6 +318,11 @@ def test_a_script_preset_runs_on_the_host(tiny: Path) -> None:
     assert "on this machine" in done.stderr
 
 
+def test_a_dry_run_of_a_script_prints_it_and_starts_nothing(tiny: Path) -> None:
+    done = cvl(tiny, "run", "tiny", "script", "--dry-run", "--", "a b")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"bash {tiny / 'host.sh'} 'a b'\n", "")
+
+
 def test_a_script_that_leaves_its_folder_is_not_run(tiny: Path) -> None:
     (tiny / "host.sh").unlink()
     (tiny.parents[1] / "evil.sh").write_text("echo evil\n")
