@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="Another folder of runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(name: str | None, output: Path | None, as_json: bool) -> None:
-    """Show the runs of the example NAME, or all; newest last."""
+    """Show the runs of the example NAME, or all; the last started last."""
     found = [item for folder in _outputs(name, output) for item in runs.within(folder)]
     if as_json:
         click.echo(json.dumps([{"folder": str(path), **_as_json(record)} for path, record in found], indent=2))
@@ -173,7 +173,7 @@ def _row(item: tuple[Path, Record | str]) -> tuple[str, ...]:
     path, record = item
     if isinstance(record, str):
         return path.name, "BROKEN", "", "", "", record
-    return record.run, record.status, record.verdict or "-", record.started, _took(record), record.example
+    return path.name, record.status, record.verdict or "-", record.started, _took(record), record.example
 
 
 def _took(record: Record) -> str:
