@@ -81,8 +81,19 @@ def check_data(example: Example, settings: Mapping[str, Setting]) -> None:
         console.say(f"data: {note}")
 
 
+def check_output(plan: Plan) -> None:
+    """UsageError where the run's folder cannot be made, found before anything starts."""
+    folder = plan.run_folder
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        reason = "is not writable" if above.is_dir() else "is no folder"
+        raise UsageError(f"cannot write {folder}: {above} {reason}", hint="--output DIR puts runs elsewhere")
+
+
 def choose(name: str, plan: Plan, *, python: str, accept_versions: bool) -> Engine:
     """The engine called `name`; `auto` is docker where it can serve the plan, else local, said aloud."""
+    if python and not shutil.which(python):
+        raise UsageError(f"--python {python}: there is no such program", hint="give the path of a Python interpreter")
     local = LocalEngine(python=python, accept_versions=accept_versions)
     if name == "local" or (name == "auto" and python):
         return _serving(local, plan)

@@ -59,7 +59,7 @@ class Options:
     is_flag=False,
     flag_value=runs.LATEST,
     metavar="[RUN|CHECKPOINT]",
-    help="Go on with a run (the latest, where none is named), or from a checkpoint file.",
+    help="Go on with a run (the preset's latest, where none is named), or from a checkpoint file.",
 )
 @click.option("--engine", default="auto", type=click.Choice(["auto", "docker", "local"]), show_default=True)
 @click.option("--gpus", default="", help="all, none, a number, or ids such as 0,1 [default: all there are].")
@@ -87,6 +87,7 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
         words = launch.script_command(example, chosen, arguments)
         return _print_command(shlex.join(words)) if given.dry_run else launch.run_script(words)
     job = _decide(example, chosen, arguments, given)
+    launch.check_output(job.plan)
     engine = launch.choose(given.engine, job.plan, python=given.python, accept_versions=given.accept_versions)
     if given.dry_run:
         return _print_command(engine.command(job.plan))
@@ -146,7 +147,7 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
 def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:
     """Checks everything that can be checked before anything starts, and makes the plan."""
     output = (options.output or launch.default_output(example)).absolute()
-    resume = _resume_path(options.resume, output)
+    resume = _resume_path(options.resume, example, preset, output)
     given = Given(options.config, options.assignments, arguments, options.data, resume)
     values, extra = settings.gather(example, preset, given, os.environ)
     gone_on_with = _run_folder(values)
@@ -169,13 +170,23 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
     return launch.Job(example, preset, made, values, options.strict, options.abort_on_fail)
 
 
-def _resume_path(word: str | None, output: Path) -> Path | None:
-    """What `--resume WORD` means: a checkpoint file, or a run's folder."""
+def _resume_path(word: str | None, example: Example, preset: Preset, output: Path) -> Path | None:
+    """What `--resume WORD` means: a checkpoint file, or a run's folder; no WORD is the preset's latest run."""
     if word is None:
         return None
-    if word == runs.LATEST and not (output / word).exists():
-        raise UsageError(f"there is no run to go on with in {output}", hint="--resume RUN names one")
+    if word == runs.LATEST:
+        return _latest(example, preset, output)
     return Path(word).absolute() if Path(word).is_file() else runs.find(word, [output])
+
+
+def _latest(example: Example, preset: Preset, output: Path) -> Path:
+    of = (example.name, preset.name)
+    known = [(path, record) for path, record in runs.within(output) if isinstance(record, Record)]
+    found = [path.resolve() for path, record in known if (record.example, record.preset) == of]
+    if not found:
+        hint = "--resume RUN names one; `cvl runs list` shows the runs there are"
+        raise UsageError(f"there is no run of {preset.name} to go on with in {output}", hint=hint)
+    return found[-1]
 
 
 def _run_folder(values: dict[str, Setting]) -> Path | None:

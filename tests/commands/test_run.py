@@ -199,7 +199,9 @@ def test_a_preset_without_metrics_is_not_judged(tiny: Path) -> None:
         (["tiny", "train", "-e", "WEIGHTS=lost.pt"], "WEIGHTS: lost.pt does not exist"),
         (["tiny", "train", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["tiny", "train", "--name", "../up"], "a run's name"),
-        (["tiny", "train", "--resume"], "there is no run to go on with"),
+        (["tiny", "train", "--resume"], "there is no run of train to go on with"),
+        (["tiny", "train", "--python", "/no/python"], "--python /no/python: there is no such program"),
+        (["tiny", "train", "--python", "/no/python", "--dry-run"], "--python /no/python: there is no such program"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_writes_nothing(tiny: Path, words: list[str], said: str) -> None:
@@ -272,6 +274,19 @@ def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) ->
     assert [json.loads(row)["epoch"] for row in rows] == list(range(1, 41))
 
 
+def test_resume_without_a_name_goes_on_with_the_latest_run_of_the_preset(tiny: Path) -> None:
+    cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "EPOCHS=20", "--name", "first")
+    cvl(tiny, "run", "tiny", "smoke", "--engine", "local", "--name", "second")
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "--resume")
+    assert f"RESUME={tiny / 'outputs' / 'first'} " in done.stdout, done.stderr
+    done = cvl(tiny, "run", "tiny", "silent", "--engine", "local", "--resume")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: there is no run of silent to go on with in {tiny / 'outputs'}\n"
+        "hint: --resume RUN names one; `cvl runs list` shows the runs there are\n"
+    )
+
+
 def test_a_name_is_used_once(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "one")
     before = (tiny / "outputs" / "one" / "metrics.jsonl").read_text()
@@ -288,8 +303,10 @@ def test_output_dir_names_the_run_folder(tiny: Path) -> None:
 
 def test_an_output_folder_that_cannot_be_made(tiny: Path) -> None:
     (tiny.parents[1] / "file").write_text("")
-    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--output", "file/below")
-    assert done.returncode == 2 and "cannot write" in done.stderr and "file/below" in done.stderr
+    for words in ((), ("--dry-run",)):
+        done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--output", "file/below", *words)
+        assert done.returncode == 2 and "cannot write" in done.stderr and "file/below" in done.stderr
+        assert "file is no folder\n" in done.stderr
 
 
 def test_gpus_asked_for_where_there_are_none(tiny: Path) -> None:
