@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from cvl import catalogue, console, contract, launch, manifest, plan, postmortem, report, runs, settings, verdict
+from cvl import (
+    catalogue,
+    console,
+    contract,
+    launch,
+    manifest,
+    params,
+    plan,
+    postmortem,
+    report,
+    runs,
+    settings,
+    verdict,
+)
 from cvl.engines.base import Engine
-from cvl.errors import JobError, UsageError
+from cvl.errors import CvlError, JobError, UsageError
 from cvl.judge import Judgement
 from cvl.liveline import LiveLine, columns
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
 from cvl.runs import Record
 from cvl.settings import Given
+
+_GPUS = re.compile(r"all|none|(device=)?([0-9]+|(GPU|MIG)-[\w/-]+)(,([0-9]+|(GPU|MIG)-[\w/-]+))*")
 
 
 @dataclass(frozen=True)
@@ -45,9 +63,19 @@ class Options:
     as_json: bool
 
 
-@click.command()
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            _refuse_parameter(error.option_name, words)
+            raise
+
+
+@click.command(cls=_Command)
 @click.argument("name")
-@click.argument("preset")
+@click.argument("preset", default="")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-e", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a parameter.")
 @click.option("--config", type=click.Path(path_type=Path), help="Parameters from a YAML file.")
@@ -82,7 +110,10 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     """
     given = Options(**options)
     example = catalogue.find(name)
+    if not preset:
+        raise UsageError(f"{example.name}: which preset?", hint=f"its presets are: {', '.join(example.presets)}")
     chosen = manifest.preset(example, preset)
+    _check_gpus(given.gpus)
     if not chosen.command:
         words = launch.script_command(example, chosen, arguments)
         return _print_command(shlex.join(words)) if given.dry_run else launch.run_script(words)
@@ -99,6 +130,31 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     if record.status != "interrupted":
         _write_reports(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
+
+
+def _refuse_parameter(option: str, words: list[str]) -> None:
+    """A parameter of the example among the options of cvl is said to be one."""
+    example = next(filter(None, (_example(word) for word in words if not word.startswith("-"))), None)
+    match = params.canonical(example.parameters, option.lstrip("-"), "") if example else None
+    if example is None or match is None:
+        return
+    value = next((word.partition("=")[2] for word in words if word.startswith(f"{option}=")), "")
+    value = value or next((word for before, word in pairwise(words) if before == option), "VALUE")
+    raise UsageError(
+        f"{option} is a parameter of {example.name}, not an option of cvl",
+        hint=f"-e {match[0]}={value}, or put it after `--`",
+    )
+
+
+def _example(word: str) -> Example | None:
+    with suppress(CvlError):
+        return catalogue.find(word)
+    return None
+
+
+def _check_gpus(word: str) -> None:
+    if word and not _GPUS.fullmatch(word):
+        raise UsageError(f"--gpus: {word!r} is no GPU choice: all, none, a number or ids")
 
 
 def _print_command(line: str) -> int:
@@ -130,10 +186,11 @@ def _write_reports(job: launch.Job, record: Record, judgement: Judgement | None)
 
 def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     """How the run ended: the verdict, and where to look."""
+    goes_on = f"; --resume {record.run} goes on with what was saved" if _can_resume(job) else ""
     if record.status == "timed_out":
-        console.say(f"stopped after {job.plan.timeout:g} s (--timeout); --resume {record.run} goes on")
+        console.say(f"stopped after {job.plan.timeout:g} s (--timeout){goes_on}")
     elif record.status == "interrupted":
-        console.say(f"interrupted; --resume {record.run} goes on with what was saved")
+        console.say(f"interrupted{goes_on}")
     elif judgement is None:
         console.say(f"error: the job failed (exit code {record.exit_code}); its output is above and in the log")
         console.say(postmortem.words(record.post_mortem))
@@ -142,6 +199,11 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     if record.status == "stopped":
         console.say(f"stopped (--abort-on-fail): {record.reason}")
     click.echo(f"run: {job.plan.run_folder}")
+
+
+def _can_resume(job: launch.Job) -> bool:
+    resume = job.example.parameters.get(contract.RESUME)
+    return resume is not None and (not resume.presets or job.preset.name in resume.presets)
 
 
 def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:

@@ -63,7 +63,7 @@ def show(run: str, as_json: bool) -> None:
         ("device", record.device),
         ("hardware", runs.hardware(record)),
         ("commit", str(record.git.get("commit", "")) + (" with changes" if record.git.get("changed") else "")),
-        ("data", record.data + "".join(f", {name} {count}" for name, count in record.split_sizes.items())),
+        ("data", ", ".join(filter(None, [record.data, *(f"{name} {n}" for name, n in record.split_sizes.items())]))),
         ("images/s", "" if record.images_per_s is None else f"{record.images_per_s:.1f}"),
         ("peak memory", "" if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"),
         ("resumed", ", ".join(record.resumes)),
@@ -113,6 +113,7 @@ def note(run: str, text: str) -> None:
         raise UsageError(f"{record.run} still runs and writes its own record", hint="note it when it has ended")
     record.notes.append(f"{runs.now()[:10]} {' '.join(text.split())}")
     runs.save(folder, record)
+    console.say(f"{folder.name}: noted; `cvl runs show {folder.name}` shows it")
 
 
 @command.command()
@@ -163,6 +164,8 @@ def _plain(text: str) -> str:
 
 
 def _outputs(name: str | None, output: Path | None) -> list[Path]:
+    if output and not output.is_dir():
+        raise UsageError(f"there is no folder {output}")
     if output:
         return [output]
     folders = [catalogue.folder_of(name)] if name else catalogue.folders(catalogue.root())

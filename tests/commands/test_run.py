@@ -199,6 +199,14 @@ def test_a_preset_without_metrics_is_not_judged(tiny: Path) -> None:
         (["tiny", "train", "-e", "WEIGHTS=lost.pt"], "WEIGHTS: lost.pt does not exist"),
         (["tiny", "train", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["tiny", "train", "--name", "../up"], "a run's name"),
+        (["tiny"], "hint: its presets are: train, smoke, silent, script\n"),
+        (["tiny", "train", "--batch-size", "8"], "hint: -e BATCH_SIZE=8, or put it after `--`\n"),
+        (
+            ["tiny", "--epochs=8", "train"],
+            "--epochs is a parameter of tiny, not an option of cvl\nhint: -e NUM_EPOCHS=8",
+        ),
+        (["tiny", "train", "--nonsense"], "No such option"),
+        (["tiny", "train", "--gpus", "foo"], "--gpus: 'foo' is no GPU choice: all, none, a number or ids\n"),
         (["tiny", "train", "--resume"], "there is no run of train to go on with"),
         (["tiny", "train", "--python", "/no/python"], "--python /no/python: there is no such program"),
         (["tiny", "train", "--python", "/no/python", "--dry-run"], "--python /no/python: there is no such program"),
@@ -260,7 +268,17 @@ def test_a_timeout_stops_the_job(tiny: Path) -> None:
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
     assert done.returncode == 1
     assert record(tiny)["status"] == "timed_out"
-    assert "1 s" in done.stderr
+    name = record(tiny)["run"]
+    assert f"stopped after 1 s (--timeout); --resume {name} goes on with what was saved\n" in done.stderr
+
+
+def test_a_job_that_cannot_go_on_is_not_said_to(tiny: Path) -> None:
+    manifest = (tiny / "example.yaml").read_text()
+    (tiny / "example.yaml").write_text(
+        manifest.replace("description: Run to go on with", "presets: [smoke], description: X")
+    )
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
+    assert "stopped after 1 s (--timeout)\n" in done.stderr
 
 
 def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) -> None:

@@ -183,3 +183,31 @@ def test_a_foreign_log_is_no_run(outputs: Path, tmp_path: Path, foreign: str) ->
         assert isinstance(error, CvlError)
         assert error.message == f"{folder} is no run of cvl"
         assert error.hint == f"`cvl check {folder}` judges it, `cvl report {folder}` draws it"
+
+
+def test_what_is_said_of_small_things(outputs: Path) -> None:
+    record = runs.load(outputs / "good")
+    record.split_sizes = {"test": 36}
+    runs.save(outputs / "good", record)
+    assert "data      test 36\n" in cvl("show", "good").stdout
+    assert cvl("note", "good", "x").stderr == "good: noted; `cvl runs show good` shows it\n"
+    assert refusal("list", "--output", "/nope") == "there is no folder /nope"
+    done = CliRunner().invoke(group, ["list", "--task", "speech", "--framework", "x"], standalone_mode=False)
+    assert done.stderr == (
+        "no example fits; `cvl list` without filters shows all\n"
+        "--task 'speech': no example has it; there are: object_detection\n"
+        "--framework 'x': no example has it; there are: none\n"
+    )
+
+
+def test_a_preset_without_rules_can_have_no_evidence(outputs: Path) -> None:
+    record = runs.load(outputs / "good")
+    record.preset = "data"
+    manifest = outputs.parent / "example.yaml"
+    manifest.write_text(
+        manifest.read_text().replace("presets:\n", "presets:\n  data: {command: [x], description: X}\n", 1)
+    )
+    runs.save(outputs / "good", record)
+    done = CliRunner().invoke(group, ["evidence", "record", "good"], standalone_mode=False)
+    assert isinstance(done.exception, CvlError)
+    assert done.exception.hint == "data has no rules; presets with rules: train, smoke, bare"
