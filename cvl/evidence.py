@@ -72,9 +72,11 @@ def record(folder: Path) -> Path:
     context = verdict.context(example, preset, run, folder)
     judgement = verdict.of_run(example, preset, run, folder)
     if reason := _refusal(run, context, judgement, proof.of(example, preset)):
-        raise UsageError(
-            f"{run.run} is no evidence: {reason}", hint=f"`cvl run {example.name} {run.preset}` makes some"
-        )
+        ruled = example.verification.presets
+        hint = f"`cvl run {example.name} {run.preset}` makes some"
+        if not ruled.get(run.preset):
+            hint = f"{run.preset} has no rules; presets with rules: {', '.join(ruled) or 'none'}"
+        raise UsageError(f"{run.run} is no evidence: {reason}", hint=hint)
     found = _evidence(example, run, context, judgement, proof.of(example, preset))
     return _write(example.folder / FOLDER / f"{run.preset}-{_slug(found.hardware)}.json", found)
 

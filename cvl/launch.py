@@ -81,8 +81,19 @@ def check_data(example: Example, settings: Mapping[str, Setting]) -> None:
         console.say(f"data: {note}")
 
 
+def check_output(plan: Plan) -> None:
+    """UsageError where the run's folder cannot be made, found before anything starts."""
+    folder = plan.run_folder
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        reason = "is not writable" if above.is_dir() else "is no folder"
+        raise UsageError(f"cannot write {folder}: {above} {reason}", hint="--output DIR puts runs elsewhere")
+
+
 def choose(name: str, plan: Plan, *, python: str, accept_versions: bool) -> Engine:
     """The engine called `name`; `auto` is docker where it can serve the plan, else local, said aloud."""
+    if python and not shutil.which(python):
+        raise UsageError(f"--python {python}: there is no such program", hint="give the path of a Python interpreter")
     local = LocalEngine(python=python, accept_versions=accept_versions)
     if name == "local" or (name == "auto" and python):
         return _serving(local, plan)
@@ -134,15 +145,20 @@ def run(
     return record, judgement
 
 
-def run_script(example: Example, preset: Preset, arguments: tuple[str, ...]) -> int:
-    """Runs a preset that is only a script, on the host; its exit code."""
+def script_command(example: Example, preset: Preset, arguments: tuple[str, ...]) -> list[str]:
+    """How a preset that is only a script is started on the host."""
     script = example.folder / preset.script
     if not script.resolve().is_relative_to(example.folder):
         raise UsageError(f"the preset {preset.name} points outside its folder: {preset.script}")
     if not script.is_file():
         raise UsageError(f"the preset {preset.name} names {preset.script}, which does not exist in {example.folder}")
-    console.say(f"running {preset.script} on this machine")
-    process = subprocess.Popen(["bash", str(script), *arguments])
+    return ["bash", str(script), *arguments]
+
+
+def run_script(words: list[str]) -> int:
+    """Runs what `script_command` made; its exit code."""
+    console.say(f"running {Path(words[1]).name} on this machine")
+    process = subprocess.Popen(words)
     while True:
         try:
             return process.wait()

@@ -20,6 +20,7 @@ Say = Callable[[str], None]
 _PAUSE_S = 1.0
 _SHARE = 4  # a look that took a second is followed by a pause of four
 _QUIET_S = 20.0  # within an epoch no more than a line each
+_QUIET_STEPS_S = 5.0  # where the log has no epochs
 _CURVES = 5
 _BARS = "▁▂▃▄▅▆▇█"
 _BARS_WIDE = 16
@@ -91,16 +92,20 @@ class Watch:
 
 def follow(folder: Path, judge: Judge, running: Callable[[], bool], say: Say) -> bool:
     """Says what changes until the run has ended (True), a failure stands (False), or Ctrl-C."""
-    last, said = "", -math.inf
+    last, said, waits = "", -math.inf, False
     for judgement in looks(folder, judge, time.sleep):
         text, now = status(judgement), time.monotonic()
-        if text and text != last and (_epoch(text) != _epoch(last) or now - said >= _QUIET_S):
+        quiet = _QUIET_S if _epoch(text) else _QUIET_STEPS_S
+        if text and text != last and (_epoch(text) != _epoch(last) or now - said >= quiet):
             say(text)
             last, said = text, now
         if failures(judgement):
             return False
         if not running():
             return True
+        if not waits and not judgement.readings:
+            waits = True
+            say(f"waiting for a log in {folder}")
     raise AssertionError("time.sleep never answers with truth")
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cvl import contract, machine
+from cvl import console, contract, machine
 from cvl.errors import JobError, UsageError
 
 LATEST = "latest"
@@ -108,9 +108,13 @@ def load(folder: Path) -> Record:
     path = folder / contract.RECORD
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
+        if not recorded(folder):
+            raise _no_run(folder)
         known = {f.name for f in fields(Record)}
         record = Record(**{key: value for key, value in raw.items() if key in known})
         _check_types(record)
+    except FileNotFoundError:
+        raise _no_run(folder) from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="`cvl runs list` shows the runs there are") from None
     except (ValueError, TypeError, AttributeError) as error:
@@ -118,6 +122,12 @@ def load(folder: Path) -> Record:
     if record.status == "running" and not machine.process_runs(record.pid):
         record.status = "lost"
     return record
+
+
+def _no_run(folder: Path) -> UsageError:
+    return UsageError(
+        f"{folder} is no run of cvl", hint=f"`cvl check {folder}` judges it, `cvl report {folder}` draws it"
+    )
 
 
 def hardware(record: Record) -> str:
@@ -147,14 +157,19 @@ def _check_types(record: Record) -> None:
 
 
 def within(output: Path) -> Iterator[tuple[Path, Record | str]]:
-    """Each run folder in `output`, oldest first, with its record, or with what is wrong with it."""
-    for path in sorted(output.glob(f"*/{contract.RECORD}"), key=lambda p: p.stat().st_mtime):
+    """Each run folder in `output`, the first started first, with its record, or with what is wrong with it."""
+    found: list[tuple[str, float, Path, Record | str]] = []
+    for path in output.glob(f"*/{contract.RECORD}"):
         if path.parent.is_symlink():
             continue
+        written = path.stat().st_mtime
         try:
-            yield path.parent, load(path.parent)
+            record = load(path.parent)
+            found.append((record.started, written, path.parent, record))
         except UsageError as error:
-            yield path.parent, error.message
+            started = datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds")
+            found.append((started, written, path.parent, error.message))
+    yield from ((path, record) for *_, path, record in sorted(found, key=lambda item: item[:2]))
 
 
 def point_latest(output: Path, run: str) -> None:
@@ -170,12 +185,29 @@ def find(word: str, outputs: list[Path]) -> Path:
     path = Path(word)
     if path.is_dir():
         return path.resolve()
-    exact = [output / word for output in outputs if (output / word).is_dir()]
-    begins = [p for output in outputs for p in output.glob(f"{word}*") if p.is_dir() and p.name != LATEST]
-    found = {p.resolve() for p in exact or begins}
+    if path.is_file():
+        return _folder_of(path.resolve())
+    if "/" in word:
+        raise UsageError(f"there is no folder {word}", hint="`cvl runs list` shows the runs there are")
+    found = {(output / word).resolve() for output in outputs if (output / word).is_dir()} or _named(word, outputs)
     if len(found) == 1:
         return found.pop()
     if found:
         names = ", ".join(sorted(p.name for p in found))
         raise UsageError(f"{word!r} fits several runs: {names}", hint="write more of the name, or the folder's path")
     raise UsageError(f"there is no run {word!r}", hint="`cvl runs list` shows the runs there are")
+
+
+def _folder_of(file: Path) -> Path:
+    """The run, or the folder of logs, that `file` lies in."""
+    folder = next((parent for parent in file.parents[:2] if recorded(parent)), file.parent)
+    console.say(f"{file.name} is a file; taking its folder {folder}")
+    return folder
+
+
+def _named(word: str, outputs: list[Path]) -> set[Path]:
+    """Runs that were called `word` before their folder was renamed; else those whose name begins so."""
+    known = [(path.resolve(), record) for output in outputs for path, record in within(output)]
+    names = {path: {path.name, record.run if isinstance(record, Record) else path.name} for path, record in known}
+    called = {path for path, both in names.items() if word in both}
+    return called or {path for path, both in names.items() if any(name.startswith(word) for name in both)}

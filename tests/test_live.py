@@ -112,6 +112,7 @@ def test_following_says_each_epoch_until_the_run_has_ended(run: Run, monkeypatch
     answers: Iterator[bool] = iter([True] * 4 + [False])
     assert live.follow(run.folder, run.judge, lambda: next(answers), said.append)
     assert said == [
+        f"waiting for a log in {run.folder}",
         "epoch 1  step 10  loss 3 ▁",
         "epoch 2  step 20  loss 2 █▁",
         "epoch 4  step 40  loss 0.5 █▅▂▁",
@@ -138,10 +139,11 @@ def test_a_long_epoch_is_heard_of_now_and_then(run: Run, monkeypatch: pytest.Mon
     answers = iter([True] * 12 + [False])
     live.follow(run.folder, run.judge, lambda: next(answers), said.append)
     assert said == [
+        f"waiting for a log in {run.folder}",
         "epoch 1  step 0  loss 1 ▁",
         "epoch 1  step 3  loss 1 ▁▁▁▁",
         "epoch 1  step 6  loss 1 ▁▁▁▁▁▁▁",
-        *said[3:],
+        *said[4:],
     ]
     assert 3 <= len(said) <= 5
 

@@ -51,7 +51,7 @@ def command(
     chosen = manifest.preset(example, preset)
     _check(example, chosen, count, earlier, assignments)
     place = (output or launch.default_output(example)).absolute()
-    found = [measured.load(example, chosen, runs.find(word, [place])) for word in earlier]
+    found = [measured.load(example, chosen, folder) for folder in _earlier(earlier, place)]
     if not earlier:
         words = [f"--engine={engine}", *(["--python", python] if python else []), f"--output={place}"]
         words += ["--accept-versions"] * accept_versions + [word for pair in assignments for word in ("-e", pair)]
@@ -78,8 +78,20 @@ def _check(
         raise UsageError(f"-e {SEED}: calibrate sets it, from 0 on")
     if count and earlier:
         raise UsageError("--runs trains, --from takes what there is: give one of them")
-    if earlier and len(earlier) < calibrate.LEAST_RUNS:
-        raise UsageError(f"--from: {len(earlier)} of at least {calibrate.LEAST_RUNS} runs")
+
+
+def _earlier(words: Sequence[str], place: Path) -> list[Path]:
+    """The folders of the runs that --from names."""
+    folders = [runs.find(word, [place]) for word in words]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise UsageError(f"--from: the run {folder.name} is given twice")
+    if folders and len(folders) < calibrate.LEAST_RUNS:
+        raise UsageError(
+            f"--from: {len(folders)} runs, at least {calibrate.LEAST_RUNS} are needed",
+            hint="name more finished runs with other seeds, or leave --from out: then calibrate trains them",
+        )
+    return folders
 
 
 def _train(example: Example, preset: Preset, words: Sequence[str], place: Path, before: Sequence[Run]) -> Run:

@@ -21,7 +21,7 @@ FACTS = ("description", "capability", "stability", "tasks", "frameworks", "tags"
 def command(keyword: tuple[str, ...], task: str, framework: str, stability: str | None, as_json: bool) -> None:
     """Show the catalogue, or the examples that every KEYWORD fits."""
     wanted = {"task": task, "framework": framework, "stability": stability or ""}
-    every = catalogue.entries(catalogue.root())
+    every = list(catalogue.entries(catalogue.root()))
     found = [entry for entry in every if catalogue.matches(entry, keyword=" ".join(keyword), **wanted)]
     if as_json:
         click.echo(json.dumps([_as_json(entry) for entry in found], indent=2))
@@ -30,9 +30,17 @@ def command(keyword: tuple[str, ...], task: str, framework: str, stability: str 
         click.echo(console.columns([_row(entry) for entry in found]))
     else:
         console.say("no example fits; `cvl list` without filters shows all")
+        _say_known("task", task, {value for entry in every if entry.example for value in entry.example.tasks})
+        frameworks = {value for entry in every if entry.example for value in entry.example.frameworks}
+        _say_known("framework", framework, frameworks)
     broken = [entry.name for entry in found if entry.example is None]
     if broken:
         console.say(f"broken: {', '.join(broken)}; `cvl verify examples/{broken[0]}` shows every problem")
+
+
+def _say_known(option: str, word: str, known: set[str]) -> None:
+    if word and word not in known:
+        console.say(f"--{option} {word!r}: no example has it; there are: {', '.join(sorted(known))}")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ def command(names: tuple[str, ...], check: bool) -> int:
         else:
             _write(path, text)
         console.say(f"{path}: {'stale, `cvl render` writes it anew' if check else 'written'}")
+    if not stale:
+        console.say(f"all {len(wanted)} files are as manifest and plan want them")
     return 1 if check and stale else 0
 
 

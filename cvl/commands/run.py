@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from cvl import catalogue, console, contract, launch, manifest, plan, postmortem, report, runs, settings, verdict
+from cvl import (
+    catalogue,
+    console,
+    contract,
+    launch,
+    manifest,
+    params,
+    plan,
+    postmortem,
+    report,
+    runs,
+    settings,
+    verdict,
+)
 from cvl.engines.base import Engine
-from cvl.errors import JobError, UsageError
+from cvl.errors import CvlError, JobError, UsageError
 from cvl.judge import Judgement
 from cvl.liveline import LiveLine, columns
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
 from cvl.runs import Record
 from cvl.settings import Given
+
+_GPUS = re.compile(r"all|none|(device=)?([0-9]+|(GPU|MIG)-[\w/-]+)(,([0-9]+|(GPU|MIG)-[\w/-]+))*")
 
 
 @dataclass(frozen=True)
@@ -44,9 +63,19 @@ class Options:
     as_json: bool
 
 
-@click.command()
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            _refuse_parameter(error.option_name, words)
+            raise
+
+
+@click.command(cls=_Command)
 @click.argument("name")
-@click.argument("preset")
+@click.argument("preset", default="")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-e", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a parameter.")
 @click.option("--config", type=click.Path(path_type=Path), help="Parameters from a YAML file.")
@@ -58,7 +87,7 @@ class Options:
     is_flag=False,
     flag_value=runs.LATEST,
     metavar="[RUN|CHECKPOINT]",
-    help="Go on with a run (the latest, where none is named), or from a checkpoint file.",
+    help="Go on with a run (the preset's latest, where none is named), or from a checkpoint file.",
 )
 @click.option("--engine", default="auto", type=click.Choice(["auto", "docker", "local"]), show_default=True)
 @click.option("--gpus", default="", help="all, none, a number, or ids such as 0,1 [default: all there are].")
@@ -81,14 +110,18 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     """
     given = Options(**options)
     example = catalogue.find(name)
+    if not preset:
+        raise UsageError(f"{example.name}: which preset?", hint=f"its presets are: {', '.join(example.presets)}")
     chosen = manifest.preset(example, preset)
+    _check_gpus(given.gpus)
     if not chosen.command:
-        return launch.run_script(example, chosen, arguments)
+        words = launch.script_command(example, chosen, arguments)
+        return _print_command(shlex.join(words)) if given.dry_run else launch.run_script(words)
     job = _decide(example, chosen, arguments, given)
+    launch.check_output(job.plan)
     engine = launch.choose(given.engine, job.plan, python=given.python, accept_versions=given.accept_versions)
     if given.dry_run:
-        click.echo(engine.command(job.plan))
-        return 0
+        return _print_command(engine.command(job.plan))
     record, judgement = _run(job, engine, sys.stderr if given.as_json else sys.stdout)
     if given.as_json:
         click.echo(json.dumps(asdict(record), indent=2))
@@ -97,6 +130,37 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     if record.status != "interrupted":
         _write_reports(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
+
+
+def _refuse_parameter(option: str, words: list[str]) -> None:
+    """A parameter of the example among the options of cvl is said to be one."""
+    example = next(filter(None, (_example(word) for word in words if not word.startswith("-"))), None)
+    match = params.canonical(example.parameters, option.lstrip("-"), "") if example else None
+    if example is None or match is None:
+        return
+    value = next((word.partition("=")[2] for word in words if word.startswith(f"{option}=")), "")
+    value = value or next((word for before, word in pairwise(words) if before == option), "VALUE")
+    raise UsageError(
+        f"{option} is a parameter of {example.name}, not an option of cvl",
+        hint=f"-e {match[0]}={value}, or put it after `--`",
+    )
+
+
+def _example(word: str) -> Example | None:
+    with suppress(CvlError):
+        return catalogue.find(word)
+    return None
+
+
+def _check_gpus(word: str) -> None:
+    if word and not _GPUS.fullmatch(word):
+        raise UsageError(f"--gpus: {word!r} is no GPU choice: all, none, a number or ids")
+
+
+def _print_command(line: str) -> int:
+    """All that --dry-run does."""
+    click.echo(line)
+    return 0
 
 
 def _run(job: launch.Job, engine: Engine, stream: TextIO) -> tuple[Record, Judgement | None]:
@@ -122,10 +186,11 @@ def _write_reports(job: launch.Job, record: Record, judgement: Judgement | None)
 
 def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     """How the run ended: the verdict, and where to look."""
+    goes_on = f"; --resume {record.run} goes on with what was saved" if _can_resume(job) else ""
     if record.status == "timed_out":
-        console.say(f"stopped after {job.plan.timeout:g} s (--timeout); --resume {record.run} goes on")
+        console.say(f"stopped after {job.plan.timeout:g} s (--timeout){goes_on}")
     elif record.status == "interrupted":
-        console.say(f"interrupted; --resume {record.run} goes on with what was saved")
+        console.say(f"interrupted{goes_on}")
     elif judgement is None:
         console.say(f"error: the job failed (exit code {record.exit_code}); its output is above and in the log")
         console.say(postmortem.words(record.post_mortem))
@@ -136,10 +201,15 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     click.echo(f"run: {job.plan.run_folder}")
 
 
+def _can_resume(job: launch.Job) -> bool:
+    resume = job.example.parameters.get(contract.RESUME)
+    return resume is not None and (not resume.presets or job.preset.name in resume.presets)
+
+
 def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:
     """Checks everything that can be checked before anything starts, and makes the plan."""
     output = (options.output or launch.default_output(example)).absolute()
-    resume = _resume_path(options.resume, output)
+    resume = _resume_path(options.resume, example, preset, output)
     given = Given(options.config, options.assignments, arguments, options.data, resume)
     values, extra = settings.gather(example, preset, given, os.environ)
     gone_on_with = _run_folder(values)
@@ -162,13 +232,23 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
     return launch.Job(example, preset, made, values, options.strict, options.abort_on_fail)
 
 
-def _resume_path(word: str | None, output: Path) -> Path | None:
-    """What `--resume WORD` means: a checkpoint file, or a run's folder."""
+def _resume_path(word: str | None, example: Example, preset: Preset, output: Path) -> Path | None:
+    """What `--resume WORD` means: a checkpoint file, or a run's folder; no WORD is the preset's latest run."""
     if word is None:
         return None
-    if word == runs.LATEST and not (output / word).exists():
-        raise UsageError(f"there is no run to go on with in {output}", hint="--resume RUN names one")
+    if word == runs.LATEST:
+        return _latest(example, preset, output)
     return Path(word).absolute() if Path(word).is_file() else runs.find(word, [output])
+
+
+def _latest(example: Example, preset: Preset, output: Path) -> Path:
+    of = (example.name, preset.name)
+    known = [(path, record) for path, record in runs.within(output) if isinstance(record, Record)]
+    found = [path.resolve() for path, record in known if (record.example, record.preset) == of]
+    if not found:
+        hint = "--resume RUN names one; `cvl runs list` shows the runs there are"
+        raise UsageError(f"there is no run of {preset.name} to go on with in {output}", hint=hint)
+    return found[-1]
 
 
 def _run_folder(values: dict[str, Setting]) -> Path | None:

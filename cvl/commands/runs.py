@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="Another folder of runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(name: str | None, output: Path | None, as_json: bool) -> None:
-    """Show the runs of the example NAME, or all; newest last."""
+    """Show the runs of the example NAME, or all; the last started last."""
     found = [item for folder in _outputs(name, output) for item in runs.within(folder)]
     if as_json:
         click.echo(json.dumps([{"folder": str(path), **_as_json(record)} for path, record in found], indent=2))
@@ -63,7 +63,7 @@ def show(run: str, as_json: bool) -> None:
         ("device", record.device),
         ("hardware", runs.hardware(record)),
         ("commit", str(record.git.get("commit", "")) + (" with changes" if record.git.get("changed") else "")),
-        ("data", record.data + "".join(f", {name} {count}" for name, count in record.split_sizes.items())),
+        ("data", ", ".join(filter(None, [record.data, *(f"{name} {n}" for name, n in record.split_sizes.items())]))),
         ("images/s", "" if record.images_per_s is None else f"{record.images_per_s:.1f}"),
         ("peak memory", "" if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"),
         ("resumed", ", ".join(record.resumes)),
@@ -113,6 +113,7 @@ def note(run: str, text: str) -> None:
         raise UsageError(f"{record.run} still runs and writes its own record", hint="note it when it has ended")
     record.notes.append(f"{runs.now()[:10]} {' '.join(text.split())}")
     runs.save(folder, record)
+    console.say(f"{folder.name}: noted; `cvl runs show {folder.name}` shows it")
 
 
 @command.command()
@@ -163,6 +164,8 @@ def _plain(text: str) -> str:
 
 
 def _outputs(name: str | None, output: Path | None) -> list[Path]:
+    if output and not output.is_dir():
+        raise UsageError(f"there is no folder {output}")
     if output:
         return [output]
     folders = [catalogue.folder_of(name)] if name else catalogue.folders(catalogue.root())
@@ -173,7 +176,7 @@ def _row(item: tuple[Path, Record | str]) -> tuple[str, ...]:
     path, record = item
     if isinstance(record, str):
         return path.name, "BROKEN", "", "", "", record
-    return record.run, record.status, record.verdict or "-", record.started, _took(record), record.example
+    return path.name, record.status, record.verdict or "-", record.started, _took(record), record.example
 
 
 def _took(record: Record) -> str:

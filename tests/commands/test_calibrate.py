@@ -138,8 +138,8 @@ def test_weights_that_could_not_be_fetched_are_not_comparable_with_those_that_we
         (["bare", "--runs", "3"], "bare has no range or trend rule"),
         (["train", "--runs", "3", "-e", "seed=4"], "-e SEED: calibrate sets it, from 0 on"),
         (["train", "--runs", "3", *FROM], "--runs trains, --from takes what there is: give one of them"),
-        (["train", *FROM[:4]], "--from: 2 of at least 3 runs"),
-        (["train", *FROM[:4], "--from", "one"], "seeds 0, 1, 0: the same seed twice is one run, not two"),
+        (["train", *FROM[:4]], "--from: 2 runs, at least 3 are needed"),
+        (["train", *FROM[:4], "--from", "one"], "--from: the run one is given twice"),
         (["train", *FROM[:4], "--from", "nowhere"], "there is no run 'nowhere'"),
     ],
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from cvl import report
+from cvl import report, runs
 from cvl.cli import group
 from cvl.errors import UsageError
+from cvl.runs import Record
+from tests import seeded_example
 
 
 @pytest.fixture
@@ -58,3 +61,41 @@ def test_every_format_can_say_the_default_rules(folder: Path, form: str) -> None
     assert "Infinity" not in done.output
     if form in ("json", "sarif"):
         assert json.loads(done.output)
+
+
+def test_a_log_file_stands_for_its_folder(folder: Path) -> None:
+    done = CliRunner().invoke(group, ["check", str(folder / "metrics.jsonl")], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert done.stderr == f"metrics.jsonl is a file; taking its folder {folder}\n"
+    assert done.stdout.splitlines()[0] == str(folder)
+
+
+def test_a_folder_of_folders_names_those_with_logs(folder: Path) -> None:
+    for i in range(7):
+        inner = folder / "runs" / f"{i}"
+        inner.mkdir(parents=True)
+        (inner / "metrics.jsonl").write_bytes((folder / "metrics.jsonl").read_bytes())
+    (folder / "metrics.jsonl").unlink()
+    done = CliRunner().invoke(group, ["check", str(folder)], standalone_mode=False)
+    assert done.return_value == 2
+    named = ", ".join(str(folder / "runs" / f"{i}") for i in range(5))
+    assert done.stderr == f"hint: there are logs in {named}\n"
+
+
+def test_without_a_name_the_newest_run_that_can_be_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = seeded_example.make(tmp_path) / "outputs"
+    monkeypatch.chdir(tmp_path)
+    made = [("logged", "failed", "train"), ("silent", "done", "train"), ("start", "failed", "train")]
+    for hour, (name, status, preset) in enumerate([*made, ("data", "done", "data")]):
+        (outputs / name).mkdir(parents=True)
+        started = f"2026-01-01T0{hour}:00:00+00:00"
+        runs.save(outputs / name, Record(name, "seeded", preset, status=status, started=started))
+    (outputs / "logged" / "metrics.jsonl").write_text('{"step": 1, "epoch": 1, "train/loss": 1.0}\n')
+    judged = CliRunner().invoke(group, ["check"], standalone_mode=False)
+    assert judged.stdout.splitlines()[0] == "silent (seeded train)"
+    shutil.rmtree(outputs / "silent")
+    judged = CliRunner().invoke(group, ["check"], standalone_mode=False)
+    assert judged.stdout.splitlines()[0] == "logged (seeded train)"
+    shutil.rmtree(outputs / "logged")
+    judged = CliRunner().invoke(group, ["check"], standalone_mode=False)
+    assert isinstance(judged.exception, UsageError) and judged.exception.message == "there is no run to judge yet"

@@ -94,7 +94,8 @@ def test_a_job_is_stopped_for_a_record_in_the_log_of_any_framework(tiny: Path) -
     assert f"stopped for  {reason}\n" in shown.output
     again = cvl("check", "bad")
     assert again.return_value == 3
-    assert again.output in done.stdout
+    title, _, judged = again.output.partition("\n")
+    assert title == "bad (tiny train)" and judged in done.stdout
 
 
 def test_a_run_that_is_gone_on_with_is_not_stopped_for_what_it_overwrites(tiny: Path) -> None:
@@ -158,6 +159,31 @@ def test_following_a_foreign_folder_ends_at_the_first_failure(tmp_path: Path, sl
     assert done.return_value == 3
     assert "train/loss 3 ▁▁▁▁▁▁\n" in done.stderr
     assert "FAIL (1 of 2 rules, 1 not run)" in done.stdout
+
+
+def test_following_a_folder_without_a_log_waits_for_one_and_says_so_once(tmp_path: Path, sleeps: Any) -> None:
+    looks = iter(range(3))
+    sleeps(lambda: rows(tmp_path, float("nan")) if next(looks) == 2 else None)
+    done = cvl("check", str(tmp_path), "--follow")
+    assert done.return_value == 3
+    assert done.stderr.count(f"waiting for a log in {tmp_path}\n") == 1
+
+
+def test_a_log_without_epochs_has_a_line_for_five_seconds_of_change(
+    tmp_path: Path, sleeps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(live.time, "monotonic", lambda: next(clock))
+
+    def log(step: int, loss: float) -> None:
+        with (tmp_path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "train/loss": loss}) + "\n")
+
+    losses = iter([(2, 2.0), (3, 1.0), (4, float("nan"))])
+    log(1, 3.0)
+    sleeps(lambda: log(*next(losses)))
+    done = cvl("check", str(tmp_path), "--follow")
+    assert [line.split()[:2] for line in done.stderr.splitlines()] == [["step", str(i)] for i in (1, 2, 3, 4)]
 
 
 def test_ctrl_c_ends_following_with_the_verdict(tmp_path: Path, sleeps: Any) -> None:

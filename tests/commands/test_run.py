@@ -199,7 +199,17 @@ def test_a_preset_without_metrics_is_not_judged(tiny: Path) -> None:
         (["tiny", "train", "-e", "WEIGHTS=lost.pt"], "WEIGHTS: lost.pt does not exist"),
         (["tiny", "train", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["tiny", "train", "--name", "../up"], "a run's name"),
-        (["tiny", "train", "--resume"], "there is no run to go on with"),
+        (["tiny"], "hint: its presets are: train, smoke, silent, script\n"),
+        (["tiny", "train", "--batch-size", "8"], "hint: -e BATCH_SIZE=8, or put it after `--`\n"),
+        (
+            ["tiny", "--epochs=8", "train"],
+            "--epochs is a parameter of tiny, not an option of cvl\nhint: -e NUM_EPOCHS=8",
+        ),
+        (["tiny", "train", "--nonsense"], "No such option"),
+        (["tiny", "train", "--gpus", "foo"], "--gpus: 'foo' is no GPU choice: all, none, a number or ids\n"),
+        (["tiny", "train", "--resume"], "there is no run of train to go on with"),
+        (["tiny", "train", "--python", "/no/python"], "--python /no/python: there is no such program"),
+        (["tiny", "train", "--python", "/no/python", "--dry-run"], "--python /no/python: there is no such program"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_writes_nothing(tiny: Path, words: list[str], said: str) -> None:
@@ -258,7 +268,17 @@ def test_a_timeout_stops_the_job(tiny: Path) -> None:
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
     assert done.returncode == 1
     assert record(tiny)["status"] == "timed_out"
-    assert "1 s" in done.stderr
+    name = record(tiny)["run"]
+    assert f"stopped after 1 s (--timeout); --resume {name} goes on with what was saved\n" in done.stderr
+
+
+def test_a_job_that_cannot_go_on_is_not_said_to(tiny: Path) -> None:
+    manifest = (tiny / "example.yaml").read_text()
+    (tiny / "example.yaml").write_text(
+        manifest.replace("description: Run to go on with", "presets: [smoke], description: X")
+    )
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
+    assert "stopped after 1 s (--timeout)\n" in done.stderr
 
 
 def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) -> None:
@@ -270,6 +290,19 @@ def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) ->
     assert kept["parameters"]["LR"] == {"value": 0.3, "source": "earlier run"}  # type: ignore[index]
     rows = (tiny / "outputs" / "first" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["epoch"] for row in rows] == list(range(1, 41))
+
+
+def test_resume_without_a_name_goes_on_with_the_latest_run_of_the_preset(tiny: Path) -> None:
+    cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "EPOCHS=20", "--name", "first")
+    cvl(tiny, "run", "tiny", "smoke", "--engine", "local", "--name", "second")
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "--resume")
+    assert f"RESUME={tiny / 'outputs' / 'first'} " in done.stdout, done.stderr
+    done = cvl(tiny, "run", "tiny", "silent", "--engine", "local", "--resume")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: there is no run of silent to go on with in {tiny / 'outputs'}\n"
+        "hint: --resume RUN names one; `cvl runs list` shows the runs there are\n"
+    )
 
 
 def test_a_name_is_used_once(tiny: Path) -> None:
@@ -288,8 +321,10 @@ def test_output_dir_names_the_run_folder(tiny: Path) -> None:
 
 def test_an_output_folder_that_cannot_be_made(tiny: Path) -> None:
     (tiny.parents[1] / "file").write_text("")
-    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--output", "file/below")
-    assert done.returncode == 2 and "cannot write" in done.stderr and "file/below" in done.stderr
+    for words in ((), ("--dry-run",)):
+        done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--output", "file/below", *words)
+        assert done.returncode == 2 and "cannot write" in done.stderr and "file/below" in done.stderr
+        assert "file is no folder\n" in done.stderr
 
 
 def test_gpus_asked_for_where_there_are_none(tiny: Path) -> None:
@@ -316,6 +351,11 @@ def test_a_script_preset_runs_on_the_host(tiny: Path) -> None:
     done = cvl(tiny, "run", "tiny", "script", "--", "a", "b")
     assert done.returncode == 0 and "on the host: a b" in done.stdout
     assert "on this machine" in done.stderr
+
+
+def test_a_dry_run_of_a_script_prints_it_and_starts_nothing(tiny: Path) -> None:
+    done = cvl(tiny, "run", "tiny", "script", "--dry-run", "--", "a b")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"bash {tiny / 'host.sh'} 'a b'\n", "")
 
 
 def test_a_script_that_leaves_its_folder_is_not_run(tiny: Path) -> None:

@@ -145,3 +145,69 @@ def test_diff_shows_only_what_differs(outputs: Path) -> None:
 def test_a_run_does_not_differ_from_itself(outputs: Path) -> None:
     done = cvl("diff", "good", "good")
     assert (done.stdout, done.stderr) == ("", "good and good differ in nothing that is recorded\n")
+
+
+def test_a_word_with_a_slash_is_a_path_and_no_word_is_a_pattern(outputs: Path, tmp_path: Path) -> None:
+    (outputs / "goods").mkdir()  # holds no record
+    for words in (("show",), ("compare", "good"), ("diff", "good")):
+        assert refusal(*words, "/srv/notthere") == "there is no folder /srv/notthere"
+    assert refusal("show", "*") == "there is no run '*'"
+    assert refusal("show", "g?od") == "there is no run 'g?od'"
+    assert cvl("show", "goo").exception is None
+
+
+def test_a_renamed_run_has_both_names(outputs: Path) -> None:
+    (outputs / "good").rename(outputs / "kept")
+    for name in ("kept", "good", "goo", "ke"):
+        assert f"folder    {outputs / 'kept'}\n" in cvl("show", name).stdout
+    assert sorted(line.split()[0] for line in cvl("list").stdout.splitlines()[1:]) == ["better", "ill", "kept"]
+
+
+def test_runs_are_listed_as_they_started(outputs: Path) -> None:
+    for hour, name in enumerate(("ill", "good", "better")):
+        record = runs.load(outputs / name)
+        record.started = f"2026-01-01T0{hour}:00:00+00:00"
+        runs.save(outputs / name, record)
+    cvl("note", "ill", "written last")
+    assert [line.split()[0] for line in cvl("list").stdout.splitlines()[1:]] == ["ill", "good", "better"]
+
+
+@pytest.mark.parametrize("foreign", ["", '{"status": "done"}', "[1]"])
+def test_a_foreign_log_is_no_run(outputs: Path, tmp_path: Path, foreign: str) -> None:
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    if foreign:
+        (folder / "run.json").write_text(foreign)
+    for words in (("show",), ("compare", "good"), ("diff", "good")):
+        error = cvl(*words, "./foreign").exception
+        assert isinstance(error, CvlError)
+        assert error.message == f"{folder} is no run of cvl"
+        assert error.hint == f"`cvl check {folder}` judges it, `cvl report {folder}` draws it"
+
+
+def test_what_is_said_of_small_things(outputs: Path) -> None:
+    record = runs.load(outputs / "good")
+    record.split_sizes = {"test": 36}
+    runs.save(outputs / "good", record)
+    assert "data      test 36\n" in cvl("show", "good").stdout
+    assert cvl("note", "good", "x").stderr == "good: noted; `cvl runs show good` shows it\n"
+    assert refusal("list", "--output", "/nope") == "there is no folder /nope"
+    done = CliRunner().invoke(group, ["list", "--task", "speech", "--framework", "x"], standalone_mode=False)
+    assert done.stderr == (
+        "no example fits; `cvl list` without filters shows all\n"
+        "--task 'speech': no example has it; there are: object_detection\n"
+        "--framework 'x': no example has it; there are: none\n"
+    )
+
+
+def test_a_preset_without_rules_can_have_no_evidence(outputs: Path) -> None:
+    record = runs.load(outputs / "good")
+    record.preset = "data"
+    manifest = outputs.parent / "example.yaml"
+    manifest.write_text(
+        manifest.read_text().replace("presets:\n", "presets:\n  data: {command: [x], description: X}\n", 1)
+    )
+    runs.save(outputs / "good", record)
+    done = CliRunner().invoke(group, ["evidence", "record", "good"], standalone_mode=False)
+    assert isinstance(done.exception, CvlError)
+    assert done.exception.hint == "data has no rules; presets with rules: train, smoke, bare"
