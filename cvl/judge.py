@@ -66,7 +66,7 @@ def judge(
         verdicts=verdicts,
         outcome=rules.outcome(verdicts, strict=strict),
         rating=rating.sentence if rating else "",
-        notes=rating.notes if rating else (),
+        notes=rating.notes if rating else _unrated(task, seen),
         problems=tuple(_problems(found, context.folder)),
         seen=seen,
         curves=_curves(Log(found, verification.metrics, context), rating.metric if rating else ""),
@@ -115,6 +115,11 @@ def _stalled(values: list[float]) -> bool:
     """Whether the last fifth is less than 1 % below the fifth before it."""
     fifth = len(values) // 5
     return fifth > 1 and median(values[-fifth:]) > 0.99 * median(values[-2 * fifth : -fifth])
+
+
+def _unrated(task: str, seen: Mapping[str, Mapping[str, Summary]]) -> tuple[str, ...]:
+    """Nothing is to be said of a folder without logs: that is a problem already."""
+    return ratings.unrated(task, [name for entries in seen.values() for name in entries]) if seen else ()
 
 
 def _rate(
