@@ -23,7 +23,10 @@ def log(folder: Path, losses: Sequence[float], **more: float) -> Path:
     ("losses", "summary"),
     [
         ([3, 2.5, 2, 1.5, 1, 0.5], "PASS (2 of 2 rules)"),
-        ([3, 3.02, 2.98, 3.01, 2.99, 3], "FAIL (1 of 2 rules)"),
+        ([3, 3.02, 2.98, 3.01, 2.99, 3], "PASS (1 of 2 rules, 1 warn)"),
+        ([3, 3.02, 2.98, 3.01, 2.99, 3] * 2, "FAIL (1 of 2 rules)"),
+        ([3] * 6, "FAIL (1 of 2 rules)"),
+        ([3, 3, 3, 6.1, 6.1, 6.1], "FAIL (1 of 2 rules)"),
         ([3, 2, 1, float("nan"), float("nan"), float("nan")], "FAIL (2 of 2 rules)"),
         ([3, 2], "PASS (1 of 2 rules, 1 not run)"),
     ],
