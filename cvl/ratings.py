@@ -145,9 +145,17 @@ def perplexity(loss: float) -> float:
 
 
 def rate(
-    task: str, seen: Mapping[str, Summary], metrics: Mapping[str, Metric] | None = None, classes: int | None = None
+    task: str,
+    seen: Mapping[str, Summary],
+    metrics: Mapping[str, Metric] | None = None,
+    classes: int | None = None,
+    parts: Mapping[str, float] | None = None,
 ) -> Rating | None:
-    """The headline metric of `task` among the series `seen`; None where its table knows none of them."""
+    """The headline metric of `task` among the series `seen`; None where its table knows none of them.
+
+    `parts` of the loss are those of `seen` unless given, as where two readers spell the same ones differently.
+    """
+    parts = loss_parts(seen) if parts is None else parts
     if _is_language(task):
         return _rate_language(seen)
     scales = {metric.key: metric.scale for metric in (metrics or {}).values()}
@@ -155,7 +163,7 @@ def rate(
     usable = {name: entry for name, entry in usable.items() if entry.highest is not None}
     for family in _families(task):
         if key := names.find(usable, family.keys):
-            return _rate_family(family, key, seen, usable, scales, classes)
+            return _rate_family(family, key, seen, usable, scales, classes, parts)
     return None
 
 
@@ -180,7 +188,7 @@ def _worth(family: Family, name: str, summary: Summary, scale: str | None) -> fl
 
 def _rate_family(
     family: Family, key: str, seen: Mapping[str, Summary], usable: Mapping[str, Summary], scales: Mapping[str, str],
-    classes: int | None,
+    classes: int | None, parts: Mapping[str, float],
 ) -> Rating:  # fmt: skip
     value = _worth(family, key, usable[key], scales.get(key))
     beside = {title: name for title, keys in family.beside.items() if (name := names.find(usable, keys))}
@@ -191,7 +199,7 @@ def _rate_family(
     sentence += "".join(f", {title} {other:.{1 if family.hundred else 3}f}" for title, other in others.items())
     notes = _initial_notes(seen, key, classes) if family.table is CLASSIFICATION else iter(())
     # A detector's loss is a weighted sum of parts, on no scale on which a gap of 0.5 says anything.
-    about_loss = _part_notes(seen) if family.table is DETECTION else _loss_notes(seen)
+    about_loss = _part_notes(parts) if family.table is DETECTION else _loss_notes(seen)
     return Rating(key, value, text, sentence, (*notes, *_odd_notes(value, others), *about_loss))
 
 
@@ -202,14 +210,16 @@ def _odd_notes(value: float, others: Mapping[str, float]) -> Iterator[str]:
             yield f"{title} is below the headline metric, which is unusual: look at how both are computed"
 
 
-def _part_notes(seen: Mapping[str, Summary]) -> Iterator[str]:
-    """What the loss is made of: classifier, boxes, objectness, proposals."""
-    parts = {name: seen[name].final for name in seen if names.is_loss(name) and not names.is_total(name)}
-    own = [
-        f"{name} {value:.3f}" for name, value in parts.items() if value is not None and not names.is_validation(name)
-    ]
-    if len(own) > 1:
-        yield f"parts of the training loss at the end: {', '.join(own)}"
+def loss_parts(seen: Mapping[str, Summary]) -> dict[str, float]:
+    """What the training loss is made of: classifier, boxes, objectness, proposals; each at its end."""
+    mine = [name for name in seen if names.is_loss(name) and not names.is_total(name) and not names.is_validation(name)]
+    return {name: value for name in mine if (value := seen[name].final) is not None}
+
+
+def _part_notes(parts: Mapping[str, float]) -> Iterator[str]:
+    if len(parts) > 1:
+        own = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
+        yield f"parts of the training loss at the end: {own}"
 
 
 def _rate_language(seen: Mapping[str, Summary]) -> Rating | None:
