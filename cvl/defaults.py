@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from cvl import names, ratings
 from cvl.readers.base import Reading, Series
 from cvl.rules import Metric, Rule, Verification
-from cvl.rules.curves import HARDLY_FALLS
+from cvl.rules.curves import HARDLY_FALLS, ends
+from cvl.rules.log import matching
 
 # What is true of a few rows by chance is a warning only.
 _MANY = 5
+_ENOUGH = 12  # fewer points of a loss that falls slowly may end, by noise, where they began
 _WINDOW = 20
 _PARTS = "train/*_loss"  # Ultralytics logs the parts of a loss only
 _TINY = 1e-12
 _EXPLOSION = 10
+_DOUBLE = 2
 
 Found = Iterator[tuple[Metric, Rule]]
 
@@ -54,12 +57,20 @@ def _training(series: Mapping[str, Series]) -> Found:
     if name is None:
         return
     metric = Metric(name, name, better="lower", kind="loss")
-    yield metric, Rule("trend", (name,), {"ratio_max": HARDLY_FALLS})
+    curves = [series[name]] if name in series else [series[part] for part in matching(series, name)]
+    severity = "error" if all(map(_tells, curves)) else "warn"
+    yield metric, Rule("trend", (name,), {"ratio_max": HARDLY_FALLS}, severity=severity)
     if name in series and exploded(series[name]):
         yield metric, Rule("trend", (name,), {"ratio_max": 1.0, "from": "first"})
     if name in series and len(series[name]) > _WINDOW:
         yield metric, Rule("no_spike", (name,), {"window": _WINDOW}, severity="warn")
         yield metric, Rule("count", (name,), {"gaps": False}, severity="warn")
+
+
+def _tells(series: Series) -> bool:
+    """Whether noise is no excuse: enough points, all the same, or an end that is no number or far above the start."""
+    first, last = ends(series)
+    return len(series) >= _ENOUGH or len(set(series.value)) == 1 or last > _DOUBLE * first or math.isinf(last)
 
 
 def exploded(series: Series) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from statistics import median
 from cvl import defaults, ratings, readers, rules
 from cvl.ratings import Summary
 from cvl.readers.base import Reading, Series
-from cvl.rules import Context, Metric, Outcome, Verdict, Verification
+from cvl.rules import Context, Metric, Outcome, Status, Verdict, Verification
 from cvl.rules.log import Log, Missing
 
 _CLASSES = ("NUM_CLASSES", "CLASSES")
@@ -58,7 +58,7 @@ def judge(
     if not wanted:
         verification, wanted = defaults.rules_for(found, task)
         context = replace(context, preset_own_epochs=False)
-    verdicts = rules.evaluate(wanted, verification, found, context, ended=ended)
+    verdicts = tuple(_distinct(rules.evaluate(wanted, verification, found, context, ended=ended)))
     seen = {reader: {name: summary(s) for name, s in reading.series.items()} for reader, reading in found.items()}
     rating = _rate(task, seen, declared, context)
     return Judgement(
@@ -66,7 +66,7 @@ def judge(
         verdicts=verdicts,
         outcome=rules.outcome(verdicts, strict=strict),
         rating=rating.sentence if rating else "",
-        notes=rating.notes if rating else (),
+        notes=rating.notes if rating else _unrated(task, seen),
         problems=tuple(_problems(found, context.folder)),
         seen=seen,
         curves=_curves(Log(found, verification.metrics, context), rating.metric if rating else ""),
@@ -74,6 +74,17 @@ def judge(
         metrics=verification.metrics,
         readings=found,
     )
+
+
+def _distinct(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Without those of rules that were not run, where another of the same kind and metric says why."""
+    said = set()
+    for verdict in verdicts:
+        key = verdict.rule, verdict.metric, verdict.reason
+        if verdict.status is not Status.NOT_RUN or key not in said:
+            yield verdict
+        if verdict.status is Status.NOT_RUN:
+            said.add(key)
 
 
 def _curves(log: Log, rated: str) -> dict[str, Series]:
@@ -117,9 +128,15 @@ def _stalled(values: list[float]) -> bool:
     return fifth > 1 and median(values[-fifth:]) > 0.99 * median(values[-2 * fifth : -fifth])
 
 
+def _unrated(task: str, seen: Mapping[str, Mapping[str, Summary]]) -> tuple[str, ...]:
+    """Nothing is to be said of a folder without logs: that is a problem already."""
+    return ratings.unrated(task, [name for entries in seen.values() for name in entries]) if seen else ()
+
+
 def _rate(
     task: str, seen: Mapping[str, Mapping[str, Summary]], metrics: Mapping[str, Metric], context: Context
 ) -> ratings.Rating | None:
     merged = {name: entry for reader in reversed(list(seen)) for name, entry in seen[reader].items()}
+    parts = next((found for found in map(ratings.loss_parts, seen.values()) if len(found) > 1), {})
     given = next((context.parameters[name] for name in _CLASSES if name in context.parameters), None)
-    return ratings.rate(task, merged, metrics, given if isinstance(given, int) else None)
+    return ratings.rate(task, merged, metrics, given if isinstance(given, int) else None, parts)

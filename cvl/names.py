@@ -45,6 +45,13 @@ def is_gradient(name: str) -> bool:
 
 
 def find(names: Iterable[str], wanted: Iterable[str]) -> str | None:
-    """The first of the plain names `wanted` that one of `names` has, as the log spells it."""
-    known = {plain(name): name for name in reversed(list(names))}
-    return next((known[name] for name in wanted if name in known), None)
+    """The first of the plain names `wanted` that one of `names` has, as the log spells it.
+
+    Where underscores are does not matter: `val_map50`, `val/mAP@50` and `val_m_ap_50` are one.
+    """
+    known = {_letters(name): name for name in reversed(list(names))}
+    return next((known[key] for key in map(_letters, wanted) if key in known), None)
+
+
+def _letters(name: str) -> str:
+    return plain(name).replace("_", "")

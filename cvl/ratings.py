@@ -58,6 +58,7 @@ class Family:
     keys: tuple[str, ...]
     percent: tuple[str, ...]
     beside: Mapping[str, tuple[str, ...]]
+    usual: str  # some of the names, as logs spell them
 
     @property
     def hundred(self) -> bool:
@@ -74,14 +75,15 @@ def _on_validation(*metrics: str) -> tuple[str, ...]:
 
 FAMILIES = (
     Family(
-        ("detection",),
+        ("detection", "instance_segmentation"),
         DETECTION,
         "mAP@50:95",
-        (*_on_validation("map", "map50_95", "map_50_95"), "metrics_map50_95_b", "coco_bbox_map", "bbox_map", "bbox_ap",
-         "map", "metrics_map50_95_m", "coco_segm_map", "segm_map", "segm_ap"),
+        (*_on_validation("map", "map50_95", "map_50_95"), "metrics_map50_95_b", "metrics_map_0_5_0_95", "coco_bbox_map",
+         "bbox_map", "bbox_ap", "map", "map50_95", "metrics_map50_95_m", "coco_segm_map", "segm_map", "segm_ap"),
         ("bbox_ap", "segm_ap", "bbox_ap50", "segm_ap50"),
-        {"mAP@50": (*_on_validation("map50", "map_50"), "metrics_map50_b", "coco_bbox_map_50", "bbox_map_50",
-                    "bbox_ap50", "map_50")},
+        {"mAP@50": (*_on_validation("map50", "map_50"), "metrics_map50_b", "metrics_map_0_5", "coco_bbox_map_50",
+                    "bbox_map_50", "bbox_ap50", "map_50")},
+        "val/map, metrics/mAP50-95(B), bbox/AP",
     ),
     Family(
         ("segment", "matting"),
@@ -92,6 +94,7 @@ FAMILIES = (
         ("miou", "sem_seg_miou", "mdice", "aacc"),
         {"Dice": (*_on_validation("dice", "dice_score"), "mdice"),
          "pixel accuracy": (*_on_validation("pixel_accuracy", "pixel_acc"), "aacc")},
+        "val/iou, val/mIoU, mIoU",
     ),
     Family(
         ("classif",),
@@ -102,10 +105,12 @@ FAMILIES = (
          "metrics_accuracy_top1", "accuracy_top1", "accuracy", "acc"),
         ("accuracy_top1",),
         {},
+        "val/accuracy, eval_accuracy, val_acc",
     ),
 )  # fmt: skip
 TASKS = ("object_detection", "segmentation", "classification", "language_model")
 _LANGUAGE_WORDS = ("language", "text_generation", "summari", "translation", "instruction", "causal_lm")
+_LANGUAGE_USUAL = "val/loss, eval_loss, val_loss, train/loss"
 _LOSSES = (("train/loss", "val/loss"), ("loss", "eval_loss"), ("train_loss", "val_loss"), ("loss", "val_loss"))
 
 
@@ -115,15 +120,16 @@ def known(task: str) -> bool:
 
 
 def headline(task: str, seen: Iterable[str]) -> str | None:
-    """The metric that the table of `task`, or any table, rates, as the log spells it."""
+    """The metric that the table of `task` rates or has beside it, as the log spells it; without a task of any table."""
     listed = list(seen)
-    found = (names.find(listed, family.keys) for family in _families(task))
-    return None if _is_language(task) else next(filter(None, found), None)
+    wanted = [family.keys for family in _families(task)]
+    wanted += [keys for family in _families(task) for keys in family.beside.values()]
+    return next(filter(None, (names.find(listed, keys) for keys in wanted)), None)
 
 
 def _families(task: str) -> list[Family]:
-    """Those for `task` first."""
-    return sorted(FAMILIES, key=lambda family: not _fits(family, task))
+    """Those for `task` alone; all, where no table is for it."""
+    return [family for family in FAMILIES if _fits(family, task)] if known(task) else list(FAMILIES)
 
 
 def _fits(family: Family, task: str) -> bool:
@@ -139,9 +145,17 @@ def perplexity(loss: float) -> float:
 
 
 def rate(
-    task: str, seen: Mapping[str, Summary], metrics: Mapping[str, Metric] | None = None, classes: int | None = None
+    task: str,
+    seen: Mapping[str, Summary],
+    metrics: Mapping[str, Metric] | None = None,
+    classes: int | None = None,
+    parts: Mapping[str, float] | None = None,
 ) -> Rating | None:
-    """The headline metric of `task` among the series `seen`; None where no table knows any of them."""
+    """The headline metric of `task` among the series `seen`; None where its table knows none of them.
+
+    `parts` of the loss are those of `seen` unless given, as where two readers spell the same ones differently.
+    """
+    parts = loss_parts(seen) if parts is None else parts
     if _is_language(task):
         return _rate_language(seen)
     scales = {metric.key: metric.scale for metric in (metrics or {}).values()}
@@ -149,20 +163,32 @@ def rate(
     usable = {name: entry for name, entry in usable.items() if entry.highest is not None}
     for family in _families(task):
         if key := names.find(usable, family.keys):
-            return _rate_family(family, key, seen, usable, scales, classes)
+            return _rate_family(family, key, seen, usable, scales, classes, parts)
     return None
+
+
+def unrated(task: str, seen: Iterable[str]) -> tuple[str, ...]:
+    """Why there is no rating, where the table of `task` could give one."""
+    if not known(task):
+        return ()
+    usual = _LANGUAGE_USUAL if _is_language(task) else ", ".join(family.usual for family in _families(task))
+    keys = [key for family in _families(task) for key in family.keys]
+    listed = list(seen)
+    empty, beside = names.find(listed, keys), headline(task, listed)
+    there = f"{empty} has no value" if empty else f"{beside} alone is not" if beside else "the log has none"
+    return (f"no rating: {task} is rated by {usual} or the like; {there}",)
 
 
 def _worth(family: Family, name: str, summary: Summary, scale: str | None) -> float:
     """The best value on the table's scale. Above 1 it can be no fraction, whatever is usual under its name."""
     best = summary.highest or 0.0
-    in_percent = scale == "percent" if scale else names.plain(name) in family.percent or best > 1
+    in_percent = scale == "percent" if scale else names.find([name], family.percent) is not None or best > 1
     return best * ((1 if family.hundred else 0.01) if in_percent else (100 if family.hundred else 1))
 
 
 def _rate_family(
     family: Family, key: str, seen: Mapping[str, Summary], usable: Mapping[str, Summary], scales: Mapping[str, str],
-    classes: int | None,
+    classes: int | None, parts: Mapping[str, float],
 ) -> Rating:  # fmt: skip
     value = _worth(family, key, usable[key], scales.get(key))
     beside = {title: name for title, keys in family.beside.items() if (name := names.find(usable, keys))}
@@ -173,7 +199,7 @@ def _rate_family(
     sentence += "".join(f", {title} {other:.{1 if family.hundred else 3}f}" for title, other in others.items())
     notes = _initial_notes(seen, key, classes) if family.table is CLASSIFICATION else iter(())
     # A detector's loss is a weighted sum of parts, on no scale on which a gap of 0.5 says anything.
-    about_loss = _part_notes(seen) if family.table is DETECTION else _loss_notes(seen)
+    about_loss = _part_notes(parts) if family.table is DETECTION else _loss_notes(seen)
     return Rating(key, value, text, sentence, (*notes, *_odd_notes(value, others), *about_loss))
 
 
@@ -184,14 +210,16 @@ def _odd_notes(value: float, others: Mapping[str, float]) -> Iterator[str]:
             yield f"{title} is below the headline metric, which is unusual: look at how both are computed"
 
 
-def _part_notes(seen: Mapping[str, Summary]) -> Iterator[str]:
-    """What the loss is made of: classifier, boxes, objectness, proposals."""
-    parts = {name: seen[name].final for name in seen if names.is_loss(name) and not names.is_total(name)}
-    own = [
-        f"{name} {value:.3f}" for name, value in parts.items() if value is not None and not names.is_validation(name)
-    ]
-    if len(own) > 1:
-        yield f"parts of the training loss at the end: {', '.join(own)}"
+def loss_parts(seen: Mapping[str, Summary]) -> dict[str, float]:
+    """What the training loss is made of: classifier, boxes, objectness, proposals; each at its end."""
+    mine = [name for name in seen if names.is_loss(name) and not names.is_total(name) and not names.is_validation(name)]
+    return {name: value for name in mine if (value := seen[name].final) is not None}
+
+
+def _part_notes(parts: Mapping[str, float]) -> Iterator[str]:
+    if len(parts) > 1:
+        own = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
+        yield f"parts of the training loss at the end: {own}"
 
 
 def _rate_language(seen: Mapping[str, Summary]) -> Rating | None:

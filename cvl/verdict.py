@@ -61,6 +61,7 @@ def context(example: Example, preset: Preset, record: Record, folder: Path) -> C
         seconds=record.seconds,
         siblings=_siblings(example, record, folder) if any(rule.kind == "expect" for rule in rules) else (),
         runs=_named(rules, folder.parent),
+        judged=frozenset((str(one.get("rule")), str(one.get("metric", ""))) for one in record.verdicts),
     )
 
 

@@ -92,6 +92,12 @@ def test_a_few_rows_at_zero_are_no_failure_yet() -> None:
     assert told("warn", val__map=[0.0] * 3, train__loss=FALLING) == {"range val/map"}
 
 
+def test_parts_of_a_loss_over_a_few_noisy_epochs_are_a_warning() -> None:
+    noisy = [0.689, 0.697, 0.691, 0.696, 0.695, 0.694, 0.692, 0.693]
+    assert told("warn", train__box_loss=noisy, train__cls_loss=noisy) == {"trend train/*_loss"}
+    assert told("fail", train__box_loss=[1.0] * 8, train__cls_loss=[2.0] * 8) == {"trend train/*_loss"}
+
+
 def test_a_perfect_score_may_stay() -> None:
     assert told("fail", val__accuracy=[1.0] * 24) == set()
 

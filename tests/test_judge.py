@@ -23,7 +23,10 @@ def log(folder: Path, losses: Sequence[float], **more: float) -> Path:
     ("losses", "summary"),
     [
         ([3, 2.5, 2, 1.5, 1, 0.5], "PASS (2 of 2 rules)"),
-        ([3, 3.02, 2.98, 3.01, 2.99, 3], "FAIL (1 of 2 rules)"),
+        ([3, 3.02, 2.98, 3.01, 2.99, 3], "PASS (1 of 2 rules, 1 warn)"),
+        ([3, 3.02, 2.98, 3.01, 2.99, 3] * 2, "FAIL (1 of 2 rules)"),
+        ([3] * 6, "FAIL (1 of 2 rules)"),
+        ([3, 3, 3, 6.1, 6.1, 6.1], "FAIL (1 of 2 rules)"),
         ([3, 2, 1, float("nan"), float("nan"), float("nan")], "FAIL (2 of 2 rules)"),
         ([3, 2], "PASS (1 of 2 rules, 1 not run)"),
     ],
@@ -84,3 +87,26 @@ def test_the_classes_of_a_classifier_come_from_its_parameters(tmp_path: Path) ->
     folder = log(tmp_path, [2.3, 1], **{"val/accuracy": 0.9})
     found = judge(Verification(), "", Context(folder, parameters={"NUM_CLASSES": 10}), task="image_classification")
     assert "initial loss 2.300: about ln(10) = 2.303" in found.notes
+
+
+def test_parts_of_a_loss_that_two_logs_have_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "native").mkdir()
+    (tmp_path / "native/results.csv").write_text("epoch,train/box_loss,train/cls_loss\n1,2,1\n", encoding="utf-8")
+    folder = log(tmp_path, [3], **{"train/loss_box": 2, "train/loss_cls": 1, "val/map": 0.5})
+    found = judge(Verification(), "", Context(folder), task="object_detection")
+    assert len(found.seen) == 2
+    assert found.notes == ("parts of the training loss at the end: train/loss_box 2.000, train/loss_cls 1.000",)
+
+
+def test_a_rule_that_was_not_run_is_named_once(tmp_path: Path) -> None:
+    found = judge(Verification(), "", Context(log(tmp_path, [1, 600, 90])))
+    assert [(v.rule, v.found) for v in found.verdicts] == [("finite", "3 values"), ("trend", "3 points")]
+
+
+def test_nothing_to_rate_for_the_task_asked_for_is_a_note(tmp_path: Path) -> None:
+    folder = log(tmp_path, [3, 2], **{"val/map50": 0.5, "val/mIoU": 0.45})
+    found = judge(Verification(), "", Context(folder), task="object_detection")
+    assert (found.rating, found.headline) == ("", "")
+    (note,) = found.notes
+    assert note.startswith("no rating: object_detection is rated by val/map, ")
+    assert note.endswith("; val/map50 alone is not")

@@ -17,7 +17,7 @@ from cvl.rating_tables import (
     Table,
     word,
 )
-from cvl.ratings import TASKS, Summary, initial, known, perplexity, rate
+from cvl.ratings import TASKS, Summary, headline, initial, known, perplexity, rate, unrated
 from cvl.rules import Metric
 
 
@@ -157,7 +157,37 @@ def test_detection_shows_the_lenient_metric_beside_and_never_rates_it() -> None:
     found = rate("object_detection", seen)
     assert found is not None
     assert found.sentence == "decent detection: mAP@50:95 30.0 of 100 (best val/map), mAP@50 65.0"
-    assert rate("object_detection", {"val/map50": curve(0, 0.9)}) is None
+
+
+def test_a_task_is_rated_by_its_own_table_alone() -> None:
+    seen = {"val/map50": curve(0, 0.9), "val/mIoU": curve(0, 0.45)}
+    assert rate("object_detection", seen) is None
+    assert rate("classification", seen) is None
+    assert (found := rate("segmentation", seen)) and found.word == "decent segmentation"
+    assert (found := rate("", seen)) and found.metric == "val/mIoU"
+
+
+@pytest.mark.parametrize(
+    ("seen", "there"),
+    [
+        (["val_map50", "val/mIoU"], "val_map50 alone is not"),
+        (["val/map"], "val/map has no value"),
+        (["val/mIoU"], "the log has none"),
+    ],
+)
+def test_what_would_be_rated_is_said_once(seen: list[str], there: str) -> None:
+    usual = "val/map, metrics/mAP50-95(B), bbox/AP"
+    assert unrated("object_detection", seen) == (
+        f"no rating: object_detection is rated by {usual} or the like; {there}",
+    )
+    assert unrated("", seen) == unrated("depth_estimation", seen) == ()
+
+
+@pytest.mark.parametrize("name", ["val_map50", "val/mAP@50", "val_mAP_50", "metrics/mAP_0.5", "map_50", "eval_m_ap_50"])
+def test_spellings_of_the_lenient_metric(name: str) -> None:
+    found = rate("object_detection", {"val_map": curve(0, 0.3), name: curve(0, 0.6)})
+    assert found is not None and found.sentence.endswith("mAP@50 60.0")
+    assert headline("object_detection", [name]) == name
 
 
 def test_segmentation_shows_dice_and_pixel_accuracy_beside() -> None:

@@ -88,3 +88,21 @@ def test_a_named_run_hardware_and_time_come_from_the_records(example: Path) -> N
     assert (found["wall_clock_s"].status, found["wall_clock_s"].found) == (Status.PASS, "50 s")
     found = judged(write(example, "slow", 1.0, seconds=61.0, hardware={"cpu": "Xeon", "gpus": ["L4, 24 GB"]}))
     assert found["wall_clock_s"].status is Status.FAIL
+
+
+def test_what_a_rule_newer_than_the_run_wants_was_never_asked_of_it(example: Path) -> None:
+    text = (example / "example.yaml").read_text(encoding="utf-8")
+    new = "      - range: {metric: train_loss, max: 9}\n"
+    (example / "example.yaml").write_text(text + new, encoding="utf-8")
+    old = [{"rule": "finite", "metric": "train_loss"}]
+    folder = write(example, "a", 1.0, verdicts=old)
+    (folder / "metrics.jsonl").write_text('{"step": 1, "epoch": 1, "val/loss": 1}', encoding="utf-8")
+    found = judged(folder)
+    assert found["range"].status is Status.FAIL and found["range"].hint == "run it again"
+    assert found["range"].reason.startswith("this rule is newer than the run: nothing logged train/loss")
+    assert found["finite"].hint.startswith("the job stopped before it logged this")
+    again = judged(write(example, "b", 1.0, verdicts=[*old, {"rule": "range", "metric": "train_loss"}]))
+    assert again["range"].status is Status.PASS
+    record_less = write(example, "c", 1.0)
+    (record_less / "metrics.jsonl").write_text('{"step": 1, "epoch": 1, "val/loss": 1}', encoding="utf-8")
+    assert judged(record_less)["range"].hint.startswith("the job stopped")

@@ -55,11 +55,19 @@ def failed(wanted: str, found: str, where: Where, *, reason: str = "", hint: str
 def too_short(case: Case, wanted: str, needed: int) -> Finding:
     """Not run; a failure where the run had the preset's own number of epochs, for then the rule should have held."""
     own = case.log.context.preset_own_epochs
-    reason = f"too short: {len(case.series)} points, {needed} needed"
+    points = counted(len(case.series), "point")
+    reason = f"too short: {points}, {needed} needed"
     hint = "log more often, or give the preset more epochs: as it stands this rule can never be judged" if own else ""
-    return Finding(
-        Status.FAIL if own else Status.NOT_RUN, wanted, f"{len(case.series)} points", case.where(), reason, hint
-    )
+    return Finding(Status.FAIL if own else Status.NOT_RUN, wanted, points, case.where(), reason, hint)
+
+
+def alone(case: Case, series: Series, wanted: str) -> Finding | None:
+    """Not run, where all that is finite is one value: there is nothing beside it."""
+    known = [i for i, value in enumerate(series.value) if math.isfinite(value)]
+    if len(known) != 1:
+        return None
+    reason = f"1 finite value of {len(series)} in {series.name}, 2 needed"
+    return Finding(Status.NOT_RUN, wanted, shown(series.value[known[0]]), case.log.where(series, known[0]), reason)
 
 
 def left_profile(rule: Rule, context: Context) -> str:
@@ -86,6 +94,11 @@ def exceeds(value: float, limit: float) -> bool:
 def shown(value: float) -> str:
     """Four significant digits."""
     return f"{value:.4g}"
+
+
+def counted(n: int, what: str) -> str:
+    """`1 value`, `2 values`."""
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def bounds(low: float, high: float) -> str:

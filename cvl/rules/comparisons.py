@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from cvl.readers.base import Series
-from cvl.rules.case import NO_FINITE, Case, Finding, exceeds, failed, left_profile, passed, shown
+from cvl.rules.case import NO_FINITE, Case, Finding, alone, exceeds, failed, left_profile, passed, shown
 from cvl.rules.log import Missing, at_epoch, best, finite
 from cvl.rules.model import Metric, Readings, Status
 from cvl.rules.values import point_at, range_hint
@@ -23,7 +23,7 @@ def judge_gap(case: Case) -> Finding:
     wanted, top = ", ".join(limits), best(other, better)
     mine = None if top is None else _beside(case.series, other, top)
     if top is None or mine is None:
-        return failed(wanted, f"{NO_FINITE} to compare", case.where(), hint="both must be logged in the same epochs")
+        return _nothing_beside(case, other, wanted)
     theirs = other.value[top]
     diff = mine - theirs if better == "higher" else theirs - mine
     low, high = (theirs, mine) if better == "higher" else (mine, theirs)
@@ -32,7 +32,16 @@ def judge_gap(case: Case) -> Finding:
     if exceeds(diff, diff_max) or exceeds(ratio, ratio_max):
         hint = "overfitting: stop earlier, augment, add weight decay or dropout; or the two splits differ in kind"
         return failed(wanted, found, case.log.where(other, top), hint=hint)
-    return passed(wanted, found, case.log.where(other, top))
+    few = alone(case, other, wanted) or alone(case, case.series, wanted)
+    return few or passed(wanted, found, case.log.where(other, top))
+
+
+def _nothing_beside(case: Case, other: Series, wanted: str) -> Finding:
+    hint = "both must be logged in the same epochs"
+    for series in (case.series, other):
+        if not finite(series):
+            hint = f"{series.name} is {series.value[-1]:g} at the end and never finite: see why it diverged"
+    return failed(wanted, f"{NO_FINITE} to compare", case.where(), hint=hint)
 
 
 def _beside(series: Series, other: Series, i: int) -> float | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
 from cvl.readers.base import Series
-from cvl.rules.case import NO_FINITE, Case, Finding, exceeds, failed, left_profile, passed, shown, too_short
+from cvl.rules.case import NO_FINITE, Case, Finding, counted, exceeds, failed, left_profile, passed, shown, too_short
 from cvl.rules.log import best, finite
 from cvl.rules.model import Status
 
@@ -26,7 +26,7 @@ def judge_finite(case: Case) -> Finding:
         if not math.isfinite(value):
             reason = f"{len(values) - len(finite(case.series))} of {len(values)} values are not finite"
             return failed(wanted, str(value), case.where(i), reason=reason, hint=_DIVERGED)
-    return _judge_loss(case, wanted) or passed(wanted, f"{len(values)} values", case.where())
+    return _judge_loss(case, wanted) or passed(wanted, counted(len(values), "value"), case.where())
 
 
 def _judge_loss(case: Case, wanted: str) -> Finding | None:
@@ -62,7 +62,7 @@ def judge_count(case: Case) -> Finding:
     if gapless and (i := _again(case)) is not None:
         hint = "a resume that did not drop the rows after its checkpoint, or two processes writing one log"
         return failed(wanted, f"epoch {case.series.epoch[i]:g} comes again", case.where(i), hint=hint)
-    return passed(wanted, f"{n} points", case.where())
+    return passed(wanted, counted(n, "point"), case.where())
 
 
 def _gap(case: Case) -> int | None:
@@ -92,10 +92,21 @@ def judge_trend(case: Case) -> Finding:
     if first <= 0 and case.metric.signed:
         return Finding(Status.NOT_RUN, wanted, shown(first), case.where(0), "a ratio means nothing for values ≤ 0")
     ratio = last / first if first > 0 else math.inf
+    if math.isinf(last):
+        last = ratio = _not_finite(case.series.value[-k:])
     found = f"{shown(ratio)} ({shown(first)} → {shown(last)})"
-    if not exceeds(ratio, limit):
+    if math.isfinite(ratio) and not exceeds(ratio, limit):
+        broken = judge_finite(case)
+        if broken.status is Status.FAIL:  # a fall to NaN, or to the zeros written for it, is none
+            why = f"the values are no measure: {broken.reason or broken.found}"
+            return Finding(Status.NOT_RUN, wanted, found, broken.where, why)
         return Finding(Status.PASS, wanted, found, case.where(n - 1), reason)
     return failed(wanted, found, case.where(n - 1), reason=reason, hint=_trend_hint(ratio, first))
+
+
+def _not_finite(late: Sequence[float]) -> float:
+    """The last that the log holds of these."""
+    return [value for value in late if not math.isfinite(value)][-1]
 
 
 def _trend_limit(case: Case) -> tuple[float, str]:
@@ -120,6 +131,8 @@ def ends(series: Series, *, alone: bool = False) -> tuple[float, float]:
 def _trend_hint(ratio: float, first: float) -> str:
     if first <= 0:
         return "it starts at 0: no label reaches the loss, or the logger writes 0 for NaN"
+    if not math.isfinite(ratio):
+        return _DIVERGED
     if ratio > 1.1:
         return "it rises: the learning rate is too high, or labels and images do not belong together"
     if ratio > 0.97:

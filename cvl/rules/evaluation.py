@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from cvl.readers.base import Reading
 from cvl.rules.artifact import judge_reload
@@ -40,16 +41,17 @@ def _verdicts(rule: Rule, log: Log) -> Iterator[Verdict]:
     elif kind.judge_run:
         yield from _run_verdicts(rule, log, kind.judge_run)
     elif kind.judge and kind.pair:
-        yield _verdict(rule, ", ".join(rule.metrics), _of_metric(rule, rule.metrics[0], log, kind.judge))
+        pair = ", ".join(rule.metrics)
+        yield _verdict(rule, pair, _aged(rule, pair, log, _of_metric(rule, rule.metrics[0], log, kind.judge)))
     elif kind.judge:
         for name in rule.metrics:
-            yield _verdict(rule, name, _of_metric(rule, name, log, kind.judge))
+            yield _verdict(rule, name, _aged(rule, name, log, _of_metric(rule, name, log, kind.judge)))
 
 
 def _run_verdicts(rule: Rule, log: Log, judge: Callable[[Rule, Log], Finding]) -> Iterator[Verdict]:
     """On the whole run; what was saved well is then compared with what the log says of it."""
-    finding = _of_run(rule, log, judge)
-    yield _verdict(rule, str(rule.options.get("group", "")), finding)
+    finding, group = _of_run(rule, log, judge), str(rule.options.get("group", ""))
+    yield _verdict(rule, group, _aged(rule, group, log, finding))
     if finding.status is Status.PASS and "reload" in rule.options:
         yield _verdict(rule, str(rule.options["reload"]), _of_run(rule, log, judge_reload))
 
@@ -72,6 +74,14 @@ def _of_metric(rule: Rule, name: str, log: Log, judge: Callable[[Case], Finding]
 def _missing(missing: Missing) -> Finding:
     wanted, reason = missing.args
     return failed(f"{wanted} in the log", "missing", Where(), reason=reason, hint=_MISSING)
+
+
+def _aged(rule: Rule, metric: str, log: Log, finding: Finding) -> Finding:
+    """What a run did not log for a rule that came after it is no fault of the job."""
+    judged = log.context.judged
+    if not judged or (rule.kind, metric) in judged or finding.hint != _MISSING:
+        return finding
+    return replace(finding, reason=f"this rule is newer than the run: {finding.reason}", hint="run it again")
 
 
 def _inapplicable(rule: Rule, context: Context) -> Finding | None:

@@ -79,6 +79,7 @@ class Context:
     `changed` maps a parameter's name to what changed, in words; a rule whose `when` names the parameter allows for it.
     `turned` holds the effective values that are other than what was asked for; `renew` is the command that calibrates.
     `siblings` are the logs of comparable runs with other seeds, `runs` those of the runs that rules name.
+    `judged` are the (rule, metric) of the verdicts in the run's own record; empty where it has none.
     """
 
     folder: Path
@@ -92,6 +93,7 @@ class Context:
     seconds: float | None = None
     siblings: tuple[Readings, ...] = ()
     runs: Mapping[str, Readings] = field(default_factory=dict)
+    judged: frozenset[tuple[str, str]] = frozenset()
 
 
 class Status(str, Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cvl.readers.base import Series
-from cvl.rules.case import NO_FINITE, Case, Finding, bounds, failed, left_profile, passed, shown
+from cvl.rules.case import NO_FINITE, Case, Finding, alone, bounds, failed, left_profile, passed, shown
 from cvl.rules.log import at_epoch, best, finite
 from cvl.rules.model import Metric, Status
 
@@ -79,6 +79,8 @@ def judge_not_constant(case: Case) -> Finding:
         answer = "nothing" if value < low else "everything"
         hint = f"the model predicts {answer}: class imbalance (weight the loss), a wrong threshold, masks not in 0…1"
         return failed(wanted, shown(value), case.where(i), hint=hint)
+    if not share and (few := alone(case, case.series, wanted)):
+        return few
     if len(points) >= _SAME and len({case.series.value[i] for i in points}) == 1:
         hint = "one answer whatever the input: learning rate 0, weights that are not trained, dead units, an old cache"
         return failed(wanted, f"{shown(value)} in all {len(points)} rows", case.where(i), hint=hint)

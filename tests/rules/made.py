@@ -17,6 +17,7 @@ HERE = Path("/run")
 METRICS = """
 loss: {key: train/loss}
 signed: {key: train/loss, signed: true}
+total: {key: train/loss, kind: loss}
 plain: {key: plain}
 val_loss: {key: val/loss}
 score: {key: val/score, better: higher}

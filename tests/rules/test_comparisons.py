@@ -38,7 +38,7 @@ def test_gap_takes_the_mean_of_the_epoch() -> None:
 
 def test_gap_without_a_common_epoch_takes_the_last_value_before() -> None:
     train = replace(series("train/loss", [9, 0.75, 0.1]), epoch=array("d", [0.5, 0.98, 1.4]))
-    found = verdict(GAP, train, val__loss=[1])
+    found = verdict(GAP, train, val__loss=[1, 2])
     assert found.found.startswith("0.75 and 1 ")
     later = replace(train, epoch=array("d", [2.0, 3.0, 4.0]))
     assert verdict(GAP, later, val__loss=[1]).found == "no finite value to compare"
@@ -47,13 +47,24 @@ def test_gap_without_a_common_epoch_takes_the_last_value_before() -> None:
 @pytest.mark.parametrize(("ratio", "status"), [(2, Status.PASS), (1.9, Status.FAIL)])
 def test_gap_as_a_ratio(ratio: float, status: Status) -> None:
     rule = f"- gap: {{metrics: [loss, val_loss], ratio_max: {ratio}}}"
-    assert verdict(rule, train__loss=[1], val__loss=[2]).status is status
+    assert verdict(rule, train__loss=[1, 2], val__loss=[2, 4]).status is status
 
 
 def test_gap_of_scores_is_a_loss_of_score() -> None:
     rule = "- gap: {metrics: [iou, score], diff_max: 0.1}"
     assert verdict(rule, val__iou=[0.9], val__score=[0.7]).status is Status.FAIL
-    assert verdict(rule, val__iou=[0.7], val__score=[0.9]).status is Status.PASS
+    assert verdict(rule, val__iou=[0.7, 0.7], val__score=[0.9, 0.9]).status is Status.PASS
+
+
+def test_one_pair_can_break_a_gap_but_not_keep_it() -> None:
+    assert verdict(GAP, train__loss=[1, math.nan], val__loss=[9, math.nan]).status is Status.FAIL
+    found = verdict(GAP, train__loss=[1, 1, 1], val__loss=[1, math.nan, math.inf])
+    assert (found.status, found.reason) == (Status.NOT_RUN, "1 finite value of 3 in val/loss, 2 needed")
+
+
+def test_a_gap_of_values_that_are_not_finite_says_what_they_are() -> None:
+    found = verdict(GAP, train__loss=[1, 1], val__loss=[math.nan, math.inf])
+    assert found.hint == "val/loss is inf at the end and never finite: see why it diverged"
 
 
 @pytest.mark.parametrize(

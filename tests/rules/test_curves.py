@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cvl.rules import Context, Status
+from cvl.rules.case import counted
 from tests.rules.made import HERE, series, verdict
 
 FINITE = "- finite: [loss]"
@@ -106,7 +107,7 @@ def test_gaps_do_not_matter_unless_asked() -> None:
 @pytest.mark.parametrize("values", [[1], [2, 1], [5, 4, 3, 2, 1]])
 def test_trend_needs_two_windows(values: list[float]) -> None:
     short = verdict(TREND, train__loss=values)
-    assert (short.status, short.reason) == (Status.NOT_RUN, f"too short: {len(values)} points, 6 needed")
+    assert (short.status, short.reason) == (Status.NOT_RUN, f"too short: {counted(len(values), 'point')}, 6 needed")
     assert verdict(TREND, train__loss=values, own=True).status is Status.FAIL
 
 
@@ -121,9 +122,25 @@ def test_trend_from_the_first_value_is_not_fooled_by_an_early_explosion(start: s
     assert verdict(rule, train__loss=[1, 600, 90, 1.1, 1.1, 1.1]).status is status
 
 
-def test_one_bad_value_in_the_last_window_does_not_hide_the_trend_and_two_do() -> None:
-    assert verdict(TREND, train__loss=[1, 1, 1, 0.5, 0.5, math.nan]).status is Status.PASS
-    assert verdict(TREND, train__loss=[1, 1, 1, 0.5, math.nan, math.nan]).status is Status.FAIL
+@pytest.mark.parametrize(
+    ("late", "found", "reason"),
+    [
+        ([0.5, 0.5, math.nan], "0.5 (1 → 0.5)", "1 of 6 values are not finite"),
+        ([0, 0, 0], "0 (1 → 0)", "0 in three rows running"),
+        ([-1, -1, -1], "-1 (1 → -1)", "-1"),
+    ],
+)
+def test_a_trend_does_not_pass_where_the_loss_is_broken(late: list[float], found: str, reason: str) -> None:
+    one = verdict("- trend: {metric: total, ratio_max: 0.8}", train__loss=[1, 1, 1, *late])
+    assert (one.status, one.found) == (Status.NOT_RUN, found)
+    assert one.reason == f"the values are no measure: {reason}"
+
+
+@pytest.mark.parametrize(("odd", "word"), [(math.nan, "nan"), (math.inf, "inf")])
+def test_a_trend_that_ends_in_no_number_fails_and_says_what_the_log_holds(odd: float, word: str) -> None:
+    found = verdict(TREND, train__loss=[1, 1, 1, 0.5, odd, odd])
+    assert (found.status, found.found) == (Status.FAIL, f"{word} (1 → {word})")
+    assert "clip gradients" in found.hint
 
 
 def test_a_trend_that_starts_nowhere_fails() -> None:

@@ -153,6 +153,13 @@ def test_a_share_that_never_moves_is_constant(values: list[float], status: Statu
         assert found.found == "0.25 in all 5 rows"
 
 
+def test_one_number_is_not_always_the_same() -> None:
+    rule = "- not_constant: {metric: plain, min: -.inf, max: .inf}"
+    found = verdict(rule, plain=[0.5, math.nan])
+    assert (found.status, found.reason) == (Status.NOT_RUN, "1 finite value of 2 in plain, 2 needed")
+    assert verdict("- not_constant: [plain]", plain=[0.5]).status is Status.PASS  # its share is judged
+
+
 def test_not_constant_needs_a_number() -> None:
     assert verdict("- not_constant: {metric: plain, min: 0.1}", plain=[math.nan]).status is Status.FAIL
 
