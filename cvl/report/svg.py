@@ -61,7 +61,7 @@ def draw(chart: Chart) -> Element:
     parts = [*_axes(x, y, chart), *_band(chart, y)]
     for number, series in enumerate(chart.lines):
         parts += _line(series, number, x, y)
-    points = list(_drawn_through(chart, x, y))
+    points = list(_drawn_through(chart, x, y)) if chart.guides else []
     parts += _guides(chart, y, points)
     parts += _strips(chart, x)
     parts += [_span(span, x, y) for span in chart.spans]
