@@ -89,6 +89,8 @@ def _vertical(chart: Chart) -> Scale:
     low, high = (max(-_LIMIT, min(_LIMIT, v)) for v in (min(finite, default=0), max(finite, default=1)))
     for guide in chart.guides:
         reach = math.inf if guide.status in _FAILED else high - low
+        if guide.status not in _FAILED and 0 < guide.value < low / 10**_DECADES:
+            continue  # it would press the curve flat
         if math.isfinite(guide.value) and low - reach <= guide.value <= high + reach:
             low, high = min(low, guide.value), max(high, guide.value)
     low, high = max(-_LIMIT, low), min(_LIMIT, high)

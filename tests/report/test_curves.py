@@ -99,6 +99,12 @@ def test_bounds_are_lines_with_the_allowed_side_shaded() -> None:
     assert "↑" not in "".join(text.text or "" for text in svg.draw(chart).iter("text"))
 
 
+def test_a_bound_decades_below_does_not_press_the_curve_flat() -> None:
+    drawn = svg.draw(Chart("m", [series("m", [0.2, 0.4])], [Guide(1e-12, "min 1e-12", Status.PASS, "above")]))
+    words = [text.text for text in drawn.iter("text")]
+    assert "↓ min 1e-12" in words and "step" in words
+
+
 def test_every_bad_value_has_a_cross_and_a_point_alone_a_dot() -> None:
     drawn = svg.draw(Chart("m", [series("m", [1, 2, math.nan, math.nan, 3, math.inf])]))
     broken = [part[0].text for part in drawn.iter("path") if part.get("class") == "broken"]
