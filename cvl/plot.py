@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from cvl.errors import UsageError
@@ -67,7 +68,7 @@ class _Pen:
 
 
 def _panel(pen: _Pen, title: str, curves: Curves, colours: Mapping[str, str], top: int) -> None:
-    epochs = not any(math.isnan(epoch) for curve in curves.values() for epoch in curve.epoch)
+    epochs = _by_epoch(curves)
     lines = {run: list(_points(curve, epochs=epochs)) for run, curve in curves.items()}
     known = [point for points in lines.values() for point in points if math.isfinite(point[1])]
     xs, ys = (_range([point[i] for point in known]) for i in (0, 1))
@@ -91,10 +92,20 @@ def _panel(pen: _Pen, title: str, curves: Curves, colours: Mapping[str, str], to
                 pen.dot(place(part[0]), colours[run])
 
 
+def _by_epoch(curves: Curves) -> bool:
+    """Whether every point has an epoch, and there is more than one."""
+    found = {epoch for curve in curves.values() for epoch in curve.epoch}
+    return len(found) > 1 and not any(map(math.isnan, found))
+
+
 def _points(curve: Series, *, epochs: bool) -> Iterator[tuple[float, float]]:
-    stride = max(1, math.ceil(len(curve) / _MOST))
-    for x, y in zip((curve.epoch if epochs else curve.step)[::stride], curve.value[::stride], strict=True):
-        yield x, y if abs(y) < _HUGE else math.nan
+    """Of an epoch with several values the median of those that can be drawn."""
+    at: dict[float, list[float]] = {}
+    for x, y in zip(curve.epoch if epochs else curve.step, curve.value, strict=True):
+        at.setdefault(x, []).append(y)
+    for x in list(at)[:: max(1, math.ceil(len(at) / _MOST))]:
+        known = [y for y in at[x] if abs(y) < _HUGE]
+        yield x, median(known) if known else math.nan
 
 
 def _unbroken(points: list[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

@@ -64,3 +64,16 @@ def test_a_picture_is_as_high_as_it_has_panels_and_runs(tmp_path: Path) -> None:
     plot.write(tmp_path / "plot.webp", {"loss": runs, "score": runs})
     with Image.open(tmp_path / "plot.webp") as image:
         assert (image.format, image.size) == ("WEBP", (900, 850))
+
+
+def test_an_epoch_of_many_steps_is_one_point() -> None:
+    steps = array("q", range(1, 8))
+    line = Series("x", "f", steps, array("d", [1, 1, 1, 2, 2, 3, 3]), array("d", [9, 1, 3, 2, NONE, NONE, NONE]))
+    assert list(plot._points(line, epochs=True))[:2] == [(1, 3), (2, 2)]
+    assert math.isnan(list(plot._points(line, epochs=True))[2][1])
+    assert list(plot._points(line, epochs=False))[:4] == [(1, 9), (2, 1), (3, 3), (4, 2)]
+
+
+def test_a_single_epoch_is_drawn_over_its_steps() -> None:
+    line = Series("x", "f", array("q", [1, 2]), array("d", [1, 1]), array("d", [2, 1]))
+    assert not plot._by_epoch({"run": line}) and plot._by_epoch({"run": curve([1, 2])})

@@ -7,12 +7,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from statistics import median
 
 from cvl.judge import Judgement
-from cvl.readers.base import Series
+from cvl.readers import cvl_jsonl
+from cvl.readers.base import Reading, Series
 from cvl.rules import Context, Status, Verdict
+from cvl.rules.case import shown
 from cvl.rules.comparisons import spellings
+from cvl.rules.curves import ends
 from cvl.rules.log import Log, Missing
 
 MAX_CHARTS, MAX_LINES = 24, 8
@@ -39,6 +41,17 @@ class Mark:
     text: str
 
 
+@dataclass(frozen=True)
+class Span:
+    """The median of the points from one step to another."""
+
+    first: int
+    last: int
+    value: float
+    status: Status
+    text: str
+
+
 @dataclass
 class Chart:
     """`left_out` counts the curves that would have been too many."""
@@ -47,6 +60,7 @@ class Chart:
     lines: list[Series]
     guides: list[Guide] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     left_out: int = 0
 
 
@@ -57,19 +71,25 @@ def charts(judgement: Judgement) -> tuple[list[Chart], int]:
     for verdict in judgement.verdicts:
         if verdict.status is not Status.NOT_RUN:
             _draw_in(verdict, log, found)
-    ranked = sorted(found.values(), key=lambda c: (not (c.guides or c.marks), "loss" not in c.title.lower()))
+    ranked = sorted(found.values(), key=lambda c: (not (c.guides or c.marks or c.spans), "loss" not in c.title.lower()))
     for chart in ranked:
         _thin_out(chart)
     return ranked[:MAX_CHARTS], max(0, len(ranked) - MAX_CHARTS)
 
 
+def own(judgement: Judgement) -> list[Reading]:
+    """The log of the catalogue's own format, where there is one: another tool's says the same again."""
+    readings = judgement.readings
+    return [readings[cvl_jsonl.NAME]] if cvl_jsonl.NAME in readings else list(readings.values())
+
+
 def curves(judgement: Judgement, log: Log) -> list[Series]:
-    """Every series of two points or more, and the sums that rules are about."""
-    named = {name: s for reading in reversed(list(judgement.readings.values())) for name, s in reading.series.items()}
+    """Every series of two points or more, and whatever else the rules are about, such as sums."""
+    named = {name: series for reading in reversed(own(judgement)) for name, series in reading.series.items()}
     for verdict in judgement.verdicts:
         metric = judgement.metrics.get(verdict.metric)
-        if metric and "*" in metric.key and (total := _series(log, metric.name)):
-            named[metric.key] = total
+        if metric and (series := _series(log, metric.name)):
+            named.setdefault(metric.key, series)
     return [series for series in named.values() if len(series) > 1]
 
 
@@ -102,7 +122,9 @@ def _draw_in(verdict: Verdict, log: Log, found: dict[str, Chart]) -> None:
     if chart is None:
         return
     chart.guides += _guides(verdict, series, log)
-    if series and (mark := _mark(verdict, series)):
+    spans = list(_spans(verdict, series)) if series and verdict.rule == "trend" else []
+    chart.spans += spans
+    if series and not spans and (mark := _mark(verdict, series)):
         chart.marks.append(mark)
 
 
@@ -112,16 +134,37 @@ def _guides(verdict: Verdict, series: Series | None, log: Log) -> Iterator[Guide
         if verdict.rule in ("range", "each", "not_constant") and name in options:
             yield Guide(float(options[name]), f"{name} {options[name]}", status, allowed)  # type: ignore[arg-type]
     if verdict.rule == "trend" and series:
-        first = [value for value in series.value[: max(3, len(series) // 10)] if math.isfinite(value)]
-        limit = float(options.get("ratio_max", math.nan))  # type: ignore[arg-type]
-        if first and math.isfinite(limit):
-            yield Guide(limit * median(first), f"end ≤ {limit:g} × start", status)
+        # The limit that was applied, which is not always the option's.
+        limit = float(verdict.wanted.rpartition(" ≤ ")[2])
+        start, _ = ends(series, alone=_alone(verdict))
+        if math.isfinite(start):
+            yield Guide(limit * start, f"end ≤ {limit:g} × start", status)
     if verdict.rule == "above":
         names = [str(options["baseline"])] if "baseline" in options else spellings(log.metrics[verdict.metric])
         try:
             yield Guide(log.find([f"baseline/{name}" for name in names]).value[-1], "baseline", status)
         except Missing:
             return
+
+
+def _alone(verdict: Verdict) -> bool:
+    return verdict.options.get("from") == "first"
+
+
+def _spans(verdict: Verdict, series: Series) -> Iterator[Span]:
+    """The two ends that a trend compares."""
+    size = max(3, len(series) // 10)
+    start, end = ends(series, alone=_alone(verdict))
+    places = (0, 0 if _alone(verdict) else size - 1, start, "start"), (-size, -1, end, "end")
+    for first, last, value, name in places if len(series) >= 2 * size else ():
+        if math.isfinite(value):
+            told = f"{name} {shown(value)}\n{_told(verdict)}"
+            yield Span(series.step[first], series.step[last], value, verdict.status, told)
+
+
+def _told(verdict: Verdict) -> str:
+    words = f"{verdict.rule}: {verdict.status.value}\nwanted {verdict.wanted}\nfound {verdict.found}"
+    return f"{words}\n{verdict.where}"
 
 
 def _mark(verdict: Verdict, series: Series) -> Mark | None:
@@ -131,8 +174,7 @@ def _mark(verdict: Verdict, series: Series) -> Mark | None:
     i = bisect_left(series.step, step)
     if i == len(series) or series.step[i] != step:
         return None
-    told = f"{verdict.rule}: {verdict.status.value}\nwanted {verdict.wanted}\nfound {verdict.found}\n{verdict.where}"
-    return Mark(step, series.value[i], verdict.status, told)
+    return Mark(step, series.value[i], verdict.status, _told(verdict))
 
 
 def _series(log: Log, name: str) -> Series | None:

@@ -43,10 +43,11 @@ def _sections(judgement: Judgement, record: Record | None) -> Iterator[Element]:
     yield from _section("Rules", _rules(judgement.verdicts))
     yield from _section("Curves", _curves(judgement))
     yield from _section("Evaluation", _evaluation(evaluation))
-    yield from _section("Predictions", _pictures(pictures.embedded(judgement.folder)))
+    title = "Predictions" if judgement.verdicts else "Pictures"
+    yield from _section(title, _pictures(pictures.embedded(judgement.folder)))
     yield from _section("Single values", _single(judgement))
     if record:
-        yield from _section("Run", _run(record))
+        yield from _section("Run", _run(record, trained=bool(judgement.verdicts)))
         yield from _section("Parameters", _parameters(record))
     yield from _section("Notes", _notes(judgement, record))
     yield tag("footer", f"cvl {contract.VERSION}")
@@ -111,9 +112,8 @@ def _curves(judgement: Judgement) -> Iterator[Element]:
 
 
 def _figure(chart: Chart) -> Element:
-    named = [
-        tag("li", line.name.removeprefix(chart.title.rstrip("…")), class_=f"s{n}") for n, line in enumerate(chart.lines)
-    ]
+    shared = chart.title.removesuffix("…") if chart.title.endswith("/…") else ""
+    named = [tag("li", line.name.removeprefix(shared), class_=f"s{n}") for n, line in enumerate(chart.lines)]
     more = tag("li", f"the lowest of {chart.left_out + len(named)}", class_="more") if chart.left_out else None
     legend = tag("ul", named, more, class_="legend") if len(named) > 1 else None
     return tag("figure", tag("h3", chart.title), svg.draw(chart), legend)
@@ -159,15 +159,15 @@ def _pictures(found: Sequence[Picture]) -> Iterator[Element]:
 
 def _single(judgement: Judgement) -> Iterator[Element]:
     """What was logged once is no curve."""
-    series = [s for reading in judgement.readings.values() for s in reading.series.values() if len(s) == 1]
+    series = [s for reading in curves.own(judgement) for s in reading.series.values() if len(s) == 1]
     if series:
         yield _facts([(one.name, shown(one.value[0])) for one in series[:MAX_ROWS]])
 
 
-def _run(record: Record) -> Iterator[Element]:
+def _run(record: Record, *, trained: bool) -> Iterator[Element]:
     machine = record.hardware
     rows = [
-        ("Trained on", facts.hardware(record)),
+        ("Trained on" if trained else "Hardware", facts.hardware(record)),
         (
             "System",
             str(machine.get("system", "")) + (f", {machine['memory_gb']} GB" if machine.get("memory_gb") else ""),

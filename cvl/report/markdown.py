@@ -11,6 +11,7 @@ from cvl.rules import Status, Verdict
 
 MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.WARN: "!"}
 NO_MARK = "–"
+_MARKUP = re.compile(r"(?P<code>(?<!`)`[\w.:=/-]+(?: [\w.:=/-]+)*`(?!`))|[\\`*\[\]<>|~#]|(?<!\w)_|_(?!\w)")
 
 
 def render(judgement: Judgement) -> str:
@@ -29,8 +30,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` so that Markdown shows it as it is: no markup, no HTML, nobody mentioned, one line."""
-    text = re.sub(r"([\\`*\[\]<>|~#])|(?<!\w)_|_(?!\w)", lambda match: "\\" + match[0], printable(text))
+    """`text` so that Markdown shows it as it is: no markup but plain code, no HTML, nobody mentioned, one line."""
+    text = _MARKUP.sub(lambda match: match["code"] or "\\" + match[0], printable(text))
     text = re.sub(r"&(?=[#\w])", "&amp;", text)
     return re.sub(r"(?<!\w)@(?=\w)", "@\N{WORD JOINER}", text)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from cvl.readers.base import Series
-from cvl.report.curves import Chart, Guide, Mark
+from cvl.report.curves import Chart, Mark, Span
 from cvl.report.markup import tag
 from cvl.rules import Status
 
@@ -19,7 +19,12 @@ LEFT, RIGHT, TOP, BOTTOM = 54, WIDTH - 12, 14, HEIGHT - 36
 STRETCHES, STRIPS = 240, 48
 _DECADES = 2  # from which on an axis is logarithmic
 _LIMIT = 1e150  # the square of what is drawn must be a number
+_UNIT = 110  # pixels for the name of the horizontal axis
+_BAD = TOP - 5  # where what is not finite is marked
+_LETTER = 7  # pixels that a letter takes at most, on the average
 _FAILED = (Status.FAIL, Status.WARN)
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ def draw(chart: Chart) -> Element:
     parts = [*_axes(x, y, chart), *_band(chart, y)]
     for number, series in enumerate(chart.lines):
         parts += _line(series, number, x, y)
-    parts += [part for guide in chart.guides for part in _guide(guide, y)]
+    points = list(_drawn_through(chart, x, y)) if chart.guides else []
+    parts += _guides(chart, y, points)
     parts += _strips(chart, x)
+    parts += [_span(span, x, y) for span in chart.spans]
     parts += [_mark(mark, x, y) for mark in chart.marks]
     names = ", ".join(series.name for series in chart.lines)
     return tag("svg", parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"Curves of {names}")
@@ -82,6 +89,8 @@ def _vertical(chart: Chart) -> Scale:
     low, high = (max(-_LIMIT, min(_LIMIT, v)) for v in (min(finite, default=0), max(finite, default=1)))
     for guide in chart.guides:
         reach = math.inf if guide.status in _FAILED else high - low
+        if guide.status not in _FAILED and 0 < guide.value < low / 10**_DECADES:
+            continue  # it would press the curve flat
         if math.isfinite(guide.value) and low - reach <= guide.value <= high + reach:
             low, high = min(low, guide.value), max(high, guide.value)
     low, high = max(-_LIMIT, low), min(_LIMIT, high)
@@ -92,8 +101,14 @@ def _vertical(chart: Chart) -> Scale:
     return Scale(low if low == 0 else low - room, high + room, BOTTOM, TOP)
 
 
+def _known(chart: Chart) -> bool:
+    """Whether there is anything to read off the vertical axis."""
+    values = [guide.value for guide in chart.guides] + [value for s in chart.lines for value in s.value]
+    return any(map(math.isfinite, values))
+
+
 def _axes(x: Scale, y: Scale, chart: Chart) -> Iterator[Element]:
-    for value in y.ticks():
+    for value in y.ticks() if _known(chart) else ():
         at = y.at(value)
         yield tag("path", d=f"M{LEFT} {at}H{RIGHT}", class_="grid")
         yield tag("text", number(value), x=LEFT - 6, y=at + 4, text_anchor="end")
@@ -106,19 +121,21 @@ def _axes(x: Scale, y: Scale, chart: Chart) -> Iterator[Element]:
 
 
 def _line(series: Series, number: int, x: Scale, y: Scale) -> Iterator[Element]:
-    path, length, gap = "", 0, False
+    """What is finite, stretch by stretch; a cross at the upper edge for what is not."""
+    stretches: list[list[Point]] = [[]]
     for i in thinned(series.value):
-        value = series.value[i]
+        value, at = series.value[i], x.at(series.step[i])
         if math.isfinite(value):
-            path += f"{'L' if length else 'M'}{x.at(series.step[i])} {y.at(value)}"
-            length, gap = length + 1, False
+            stretches[-1].append((at, y.at(value)))
             continue
-        if not gap:
-            told = tag("title", f"{series.name} is {value} at step {series.step[i]}")
-            at = x.at(series.step[i])
-            yield tag("path", told, d=f"M{at - 4} {TOP - 8}h8l-4 8z", class_="broken")
-        path, length, gap = path + "h0" * (length == 1), 0, True
-    yield tag("path", d=path + "h0" * (length == 1), class_=f"line s{number}")
+        stretches.append([])
+        told = tag("title", f"{series.name} is {value} at step {series.step[i]}")
+        yield tag("path", told, d=f"M{at - 4} {_BAD - 4}l8 8m0-8l-8 8", class_="broken")
+    path = "".join("M" + "L".join(f"{left} {top}" for left, top in part) for part in stretches if len(part) > 1)
+    yield tag("path", d=path, class_=f"line s{number}")
+    for part in stretches:
+        if len(part) == 1:
+            yield tag("circle", cx=part[0][0], cy=part[0][1], r=1.5, class_=f"dot s{number}")
 
 
 def thinned(values: Sequence[float]) -> list[int]:
@@ -145,20 +162,59 @@ def _band(chart: Chart, y: Scale) -> Iterator[Element]:
         yield tag("rect", x=LEFT, y=top, width=RIGHT - LEFT, height=round(bottom - top, 1), class_="band")
 
 
-def _guide(guide: Guide, y: Scale) -> Iterator[Element]:
-    """A line with its text; only the text where the bound lies outside."""
-    kind, at = f"guide {guide.status.value}", y.at(guide.value)
-    if not y.low <= guide.value <= y.high:
-        words = ("↑ " if guide.value > y.high else "↓ ") + guide.text
-        yield tag("text", words, x=LEFT + 6, y=TOP + 10 if guide.value > y.high else BOTTOM - 6, class_=kind)
-        return
-    yield tag("path", d=f"M{LEFT} {at}H{RIGHT}", class_=kind)
-    below = guide.allowed == "above" or at < TOP + 16
-    yield tag("text", guide.text, x=RIGHT - 4, y=at + 13 if below else at - 4, text_anchor="end", class_=kind)
+def _guides(chart: Chart, y: Scale, points: Sequence[Point]) -> Iterator[Element]:
+    """Lines with their texts where no curve passes, else below the axis; only the text where a bound lies outside."""
+    below = float(LEFT)
+    for guide in chart.guides:
+        kind, at, words = f"guide {guide.status.value}", y.at(guide.value), guide.text
+        if not y.low <= guide.value <= y.high:
+            words = ("↑ " if guide.value > y.high else "↓ ") + words
+            yield tag("text", words, x=LEFT + 6, y=TOP + 10 if guide.value > y.high else BOTTOM - 6, class_=kind)
+            continue
+        yield tag("path", d=f"M{LEFT} {at}H{RIGHT}", class_=kind)
+        hidden, place = _free(words, at, points)
+        if hidden and below + _LETTER * len(words) < RIGHT - _UNIT:
+            place, words = (below, HEIGHT - 4), f"┄ {words}"
+            below += _LETTER * (len(words) + 1)
+        yield tag("text", words, x=place[0], y=place[1], class_=kind)
+
+
+def _drawn_through(chart: Chart, x: Scale, y: Scale) -> Iterator[Point]:
+    """Points along the lines, a few pixels apart."""
+    lines = [[(s.step[i], s.value[i]) for i in thinned(s.value) if math.isfinite(s.value[i])] for s in chart.lines]
+    lines += [[(span.first, span.value), (span.last, span.value)] for span in chart.spans]
+    for line in lines:
+        places = [(x.at(step), y.at(value)) for step, value in line]
+        yield from places[-1:]
+        for (left, start), (right, end) in pairwise(places):
+            count = 1 + int(max(right - left, abs(end - start)) / 8)
+            yield from ((left + (right - left) * k / count, start + (end - start) * k / count) for k in range(count))
+
+
+def _free(words: str, at: float, points: Sequence[Point]) -> tuple[int, Point]:
+    """Where a text above or below the line `at` hides the fewest points: how many, and its left and base."""
+    width = _LETTER * len(words)
+    first, last = LEFT + 6, RIGHT - 4 - width
+    lefts = [last + (first - last) * k / 6 for k in range(7)]
+    bases = [base for base in (at - 5, at + 14) if TOP + 10 <= base <= BOTTOM - 2]
+
+    def hidden(place: Point) -> int:
+        left, base = place
+        return sum(left - 4 <= x <= left + width + 4 and base - 14 <= y <= base + 5 for x, y in points)
+
+    places = [(round(left, 1), round(base, 1)) for left in lefts for base in bases]
+    return min(((hidden(place), place) for place in places), key=lambda found: found[0])
+
+
+def _span(span: Span, x: Scale, y: Scale) -> Element:
+    """A short thick line; of a single step a long dash."""
+    first, last, at = x.at(span.first), x.at(span.last), y.at(span.value)
+    first, last = (first, last) if last - first >= 6 else (max(LEFT, last - 6), min(RIGHT, first + 6))
+    return tag("path", tag("title", span.text), d=f"M{first} {at}H{last}", class_=f"span {span.status.value}")
 
 
 def _mark(mark: Mark, x: Scale, y: Scale) -> Element:
-    at = x.at(mark.step), y.at(mark.value) if math.isfinite(mark.value) else float(TOP)
+    at = x.at(mark.step), y.at(mark.value) if math.isfinite(mark.value) else float(_BAD)
     told = tag("title", mark.text)
     kind = f"mark {mark.status.value}"
     if mark.status in _FAILED:

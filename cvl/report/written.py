@@ -34,13 +34,15 @@ _TROUBLE = (Status.FAIL, Status.WARN)
 def render(judgement: Judgement) -> str:
     record, top = facts.record_of(judgement.folder), facts.best_of(judgement)
     evaluation = facts.evaluation(judgement.folder)
+    if record and not judgement.verdicts:
+        return _not_trained(judgement, record, evaluation)
     parts = [
         "## Training Summary",
         _list(_summary(judgement, record, top)),
         "### Final Metrics",
         _list(_metrics(judgement, evaluation, top)),
         "### Hardware Used",
-        _list(_hardware(record)),
+        _list(_hardware(record, "Total Training Time")),
         "### Key Findings",
         _numbered(_findings(judgement, record, evaluation)),
         "### Recommendations for Next Steps",
@@ -49,13 +51,28 @@ def render(judgement: Judgement) -> str:
     return "\n\n".join(parts)
 
 
+def _not_trained(judgement: Judgement, record: Record, evaluation: Evaluation) -> str:
+    """Of a job that looks at data, or evaluates."""
+    parts = {
+        "## Summary": _list(iter([("Dataset", facts.data(record)), ("Date", _dates(record))])),
+        "### Metrics": _list(_metrics(judgement, evaluation, None)),
+        "### Hardware Used": _list(_hardware(record, "Total Time")),
+        "### Key Findings": _numbered(_findings(judgement, record, evaluation)),
+    }
+    return "\n\n".join(f"{title}\n\n{text}" for title, text in parts.items() if text)
+
+
+def _dates(record: Record) -> str:
+    """Each day once."""
+    return " to ".join(dict.fromkeys(text[:10] for text in (record.started, record.ended) if text)) or UNKNOWN
+
+
 def _summary(judgement: Judgement, record: Record | None, top: Best | None) -> Iterator[tuple[str, str]]:
     epochs = facts.last_epoch(judgement)
-    dates = [text[:10] for text in (record.started, record.ended) if text] if record else []
     checkpoint = next(judgement.folder.glob(f"{contract.CHECKPOINTS}/best_model.*"), None)
     yield "Model", facts.model(record) if record else UNKNOWN
     yield "Dataset", facts.data(record) if record else UNKNOWN
-    yield "Training Date", " to ".join(dates) or UNKNOWN
+    yield "Training Date", _dates(record) if record else UNKNOWN
     yield "Total Epochs", UNKNOWN if math.isnan(epochs) else f"{epochs:g}"
     yield "Best Epoch", UNKNOWN if top is None or math.isnan(top.epoch) else f"{top.epoch:g} (by {top.name})"
     yield "Best Checkpoint", f"{contract.CHECKPOINTS}/{checkpoint.name}" if checkpoint else UNKNOWN
@@ -82,14 +99,14 @@ def _at(series: Series, top: Best | None) -> float | None:
     return series.value[points[-1]] if points else None
 
 
-def _hardware(record: Record | None) -> Iterator[tuple[str, str]]:
+def _hardware(record: Record | None, time: str) -> Iterator[tuple[str, str]]:
     if record is None:
         yield "GPU(s)", UNKNOWN
         return
     memory = UNKNOWN if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"
     on_gpu = record.device != "cpu" and record.hardware.get("gpus")
     yield "GPU(s)", facts.hardware(record) if on_gpu else f"none; {facts.hardware(record)}"
-    yield "Total Training Time", facts.took(record.seconds) or UNKNOWN
+    yield time, facts.took(record.seconds) or UNKNOWN
     yield "Peak GPU Memory", memory if on_gpu else f"none used (memory of the process: {memory})"
 
 
@@ -102,7 +119,8 @@ def _findings(judgement: Judgement, record: Record | None, evaluation: Evaluatio
     for verdict in judgement.verdicts:
         if verdict.status in _TROUBLE:
             name = f"{verdict.rule} {verdict.metric}".strip()
-            yield f"{name}: wanted {verdict.wanted}, found {verdict.found} ({verdict.where or 'nowhere'})"
+            place = f" ({verdict.where})" if str(verdict.where) else ""
+            yield f"{name}: wanted {verdict.wanted}, found {verdict.found}{place}"
     if weakest := _weakest(evaluation):
         yield weakest
     yield from judgement.problems

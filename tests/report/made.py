@@ -21,6 +21,7 @@ frameworks: [none]
 description: Made up.
 presets:
   train: {command: [python, train.py], description: Train}
+  data: {command: [python, data.py], description: Look at the data}
 parameters:
   NUM_EPOCHS: {type: integer, default: 30, description: Epochs}
   MODEL: {type: string, default: tiny, description: Model}
@@ -81,7 +82,7 @@ def run_folder(root: Path, log: list[dict[str, float]] | None = None, **record: 
         "images_per_s": 40.0,
         "peak_memory_gb": 1.5,
     }
-    runs.save(folder, Record(folder.name, "toy", "train", **{**facts, **record}))  # type: ignore[arg-type]
+    runs.save(folder, Record(folder.name, "toy", **{"preset": "train", **facts, **record}))  # type: ignore[arg-type]
     return folder
 
 

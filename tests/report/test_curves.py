@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvl import verdict
 from cvl.judge import Judgement
 from cvl.readers.base import Reading, Series
 from cvl.report import curves, svg
 from cvl.report.curves import Chart, Guide, Mark
 from cvl.rules import Status, outcome
 from tests.report import made
+
+LOGS = Path(__file__).parents[1] / "readers/data"
 
 
 def series(name: str, values: list[float], steps: list[int] | None = None) -> Series:
@@ -60,8 +63,12 @@ def test_rules_are_drawn_into_their_charts(tmp_path: Path) -> None:
     (end,) = by_title["loss"].guides
     assert end == Guide(pytest.approx(0.8 * 5.1, abs=0.3), "end ≤ 0.8 × start", Status.PASS)
     assert [(mark.step, mark.status) for mark in by_title["loss"].marks] == [
-        (70, Status.FAIL), (300, Status.PASS), (300, Status.PASS),
+        (70, Status.FAIL), (300, Status.PASS),
     ]  # fmt: skip
+    start, finish = by_title["loss"].spans
+    assert (start.first, start.last, finish.first, finish.last) == (10, 30, 280, 300)
+    assert end.value == pytest.approx(0.8 * start.value) and finish.value < end.value
+    assert finish.text.startswith(f"end {finish.value:.4g}\ntrend: pass\nwanted last / first ≤ 0.8\nfound ")
     assert by_title["loss"].marks[0].text == (
         "finite: fail\nwanted finite, not all 0, not negative\nfound nan\nmetrics.jsonl step 70 (epoch 7)"
     )
@@ -92,12 +99,51 @@ def test_bounds_are_lines_with_the_allowed_side_shaded() -> None:
     assert "↑" not in "".join(text.text or "" for text in svg.draw(chart).iter("text"))
 
 
-def test_a_gap_in_a_line_is_marked_once_and_tells_why() -> None:
+def test_a_bound_decades_below_does_not_press_the_curve_flat() -> None:
+    drawn = svg.draw(Chart("m", [series("m", [0.2, 0.4])], [Guide(1e-12, "min 1e-12", Status.PASS, "above")]))
+    words = [text.text for text in drawn.iter("text")]
+    assert "↓ min 1e-12" in words and "step" in words
+
+
+def test_every_bad_value_has_a_cross_and_a_point_alone_a_dot() -> None:
     drawn = svg.draw(Chart("m", [series("m", [1, 2, math.nan, math.nan, 3, math.inf])]))
     broken = [part[0].text for part in drawn.iter("path") if part.get("class") == "broken"]
-    assert broken == ["m is nan at step 3", "m is inf at step 6"]
+    assert broken == ["m is nan at step 3", "m is nan at step 4", "m is inf at step 6"]
     (line,) = [part.get("d", "") for part in drawn.iter("path") if part.get("class") == "line s0"]
-    assert line.count("M") == 2 and line.endswith("h0")
+    assert line.count("M") == line.count("L") == 1 and classes(drawn).count("dot s0") == 1
+
+
+def test_nothing_finite_has_no_vertical_axis() -> None:
+    drawn = svg.draw(Chart("m", [series("m", [math.nan, math.inf])]))
+    assert [text.text for text in drawn.iter("text")] == ["1", "2", "step"] and "grid" not in classes(drawn)
+
+
+def test_a_rule_without_bounds_draws_none() -> None:
+    for folder in ("keras/nan", "lightning/healthy"):
+        found, _ = curves.charts(verdict.of_folder(LOGS / folder))
+        guides = [guide for chart in found for guide in chart.guides]
+        assert all(math.isfinite(guide.value) and guide.text != "min -inf" for guide in guides)
+
+
+def test_a_trend_is_drawn_by_the_ends_and_the_limit_that_were_judged() -> None:
+    found, _ = curves.charts(verdict.of_folder(LOGS / "lightning/healthy"))
+    chart = next(chart for chart in found if chart.spans)
+    (limit,), (_, end) = chart.guides, chart.spans
+    assert chart.title == "train/loss_step" and limit.text == "end ≤ 0.95 × start"
+    assert end.value <= limit.value < chart.lines[0].value[-1] and chart.marks[1:] == []
+    assert classes(svg.draw(chart)).count("span pass") == 2
+
+
+def label(values: list[float], bound: float) -> tuple[float, float]:
+    drawn = svg.draw(Chart("m", [series("m", values)], [Guide(bound, "limit", Status.PASS)]))
+    (found,) = [part for part in drawn.iter("text") if (part.text or "").endswith("limit")]
+    return float(found.get("x", "")), float(found.get("y", ""))
+
+
+def test_a_label_keeps_clear_of_the_curve() -> None:
+    left, base = label([4.0, 4.0, 4.0, 4.0, 1.3, 1.3, 1.3], 1.05)
+    assert left < 0.6 * svg.WIDTH and svg.BOTTOM - 40 < base < svg.BOTTOM
+    assert label([1.0, 2.0] * 40, 1.5) == (svg.LEFT, svg.HEIGHT - 4)
 
 
 def test_no_spike_is_lost_when_a_line_is_thinned() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -85,6 +86,26 @@ def test_foreign_text_stays_text(tmp_path: Path) -> None:
     assert page.text.count("<script>alert(1)</script>") > 15
     assert not [c for c in text if not c.isprintable() and c != "\n"]
     assert page.text.count("damaged, or no picture") == 1
+
+
+def test_curves_of_two_splits_keep_their_names() -> None:
+    page = Page(html.render(verdict.of_folder(DATA.parents[1] / "keras/nan")))
+    assert "loss val_loss" in page.text and "mae val_mae" in page.text
+
+
+def test_a_job_that_does_not_train_has_pictures_but_no_predictions(tmp_path: Path) -> None:
+    text = Page(html.render(made.judged(tmp_path, [], preset="data"))).text
+    assert "Pictures 0000.png" in text and "Hardware CPU: Abacus 9" in text
+    assert "Predictions" not in text and "Trained on" not in text
+
+
+def test_the_log_of_the_tool_below_is_not_drawn_again(tmp_path: Path) -> None:
+    folder = made.run_folder(tmp_path)
+    shutil.copytree(DATA, folder / "native")
+    shown = verdict.of_folder(folder)
+    assert set(shown.readings) == {"cvl_jsonl", "ultralytics"}
+    text = Page(html.render(shown)).text
+    assert "mAP50(B)" not in text and "val/map50" in text
 
 
 def test_a_run_that_came_to_no_verdict_says_how_it_ended(tmp_path: Path) -> None:

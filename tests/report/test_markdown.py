@@ -44,7 +44,8 @@ def test_a_table_for_a_pull_request() -> None:
     ("foreign", "shown"),
     [
         ("train_loss 1e-3 mAP@50:95 a & b", "train_loss 1e-3 mAP@50:95 a & b"),
-        ("<script>`x`</script>", r"\<script\>\`x\`\</script\>"),
+        ("<script>`x`</script>", r"\<script\>`x`\</script\>"),
+        ("say `signed: true`, ``a`` `<b>` `", r"say `signed: true`, \`\`a\`\` \`\<b\>\` \`"),
         ("[a](b) *c* _d_ # ~e~ &lt;", r"\[a\](b) \*c\* \_d\_ \# \~e\~ &amp;lt;"),
         ("a\n| b\\", "a\ufffd\\| b\\\\"),
         ("ask @somebody", "ask @\N{WORD JOINER}somebody"),
@@ -91,6 +92,38 @@ def test_the_written_report_of_a_run(tmp_path: Path) -> None:
         "",
         "1. The best epoch is the last one: train for more epochs",
         "2. Calibrated ranges did not apply to these settings: repeat with the preset's own to compare",
+    ]
+
+
+def test_a_day_is_said_once_and_a_place_only_where_there_is_one(tmp_path: Path) -> None:
+    text = written.render(made.judged(tmp_path, [], ended="2026-01-02T04:00:00+00:00"))
+    assert "- **Training Date:** 2026-01-02\n" in text
+    assert "found missing\n" in text and "()" not in text
+
+
+def test_a_job_that_does_not_train_has_a_summary_without_a_model(tmp_path: Path) -> None:
+    shown = made.judged(tmp_path, [], preset="data")
+    assert shown.verdicts == ()
+    assert written.render(shown).splitlines() == [
+        "## Summary",
+        "",
+        "- **Dataset:** the sample shipped with the example (12 train, 3 val)",
+        "- **Date:** 2026-01-02 to 2026-01-03",
+        "",
+        "### Metrics",
+        "",
+        "- **Test mAP50:** 0.71",
+        "",
+        "### Hardware Used",
+        "",
+        "- **GPU(s):** none; CPU: Abacus 9, 2 cores",
+        "- **Total Time:** 11 min 12 s",
+        "- **Peak GPU Memory:** none used (memory of the process: 1.50 GB)",
+        "",
+        "### Key Findings",
+        "",
+        "1. Verdict: NOT JUDGED (no rule applies)",
+        "2. the first of its kind",
     ]
 
 
