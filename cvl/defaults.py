@@ -13,7 +13,7 @@ from cvl.rules.log import matching
 
 # What is true of a few rows by chance is a warning only.
 _MANY = 5
-_ENOUGH = 12  # fewer points of a loss that falls slowly may end, by noise, where they began
+_ENOUGH = 16  # fewer points of a loss that falls slowly may end, by noise, where they began
 _WINDOW = 20
 _PARTS = "train/*_loss"  # Ultralytics logs the parts of a loss only
 _TINY = 1e-12

@@ -174,6 +174,8 @@ def unrated(task: str, seen: Iterable[str]) -> tuple[str, ...]:
     usual = _LANGUAGE_USUAL if _is_language(task) else ", ".join(family.usual for family in _families(task))
     keys = [key for family in _families(task) for key in family.keys]
     listed = list(seen)
+    if not listed:
+        return ()
     empty, beside = names.find(listed, keys), headline(task, listed)
     there = f"{empty} has no value" if empty else f"{beside} alone is not" if beside else "the log has none"
     return (f"no rating: {task} is rated by {usual} or the like; {there}",)

@@ -61,8 +61,14 @@ def context(example: Example, preset: Preset, record: Record, folder: Path) -> C
         seconds=record.seconds,
         siblings=_siblings(example, record, folder) if any(rule.kind == "expect" for rule in rules) else (),
         runs=_named(rules, folder.parent),
-        judged=frozenset((str(one.get("rule")), str(one.get("metric", ""))) for one in record.verdicts),
+        judged=_judged(record),
     )
+
+
+def _judged(record: Record) -> frozenset[tuple[str, str]]:
+    """The rules that the run was judged by, as far as its record can be read."""
+    known = [one for one in record.verdicts if isinstance(one, dict)]
+    return frozenset((str(one.get("rule")), str(one.get("metric", ""))) for one in known)
 
 
 def _turned(

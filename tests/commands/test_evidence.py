@@ -82,7 +82,7 @@ def refusal() -> str:
 def test_a_run_that_failed_is_refused(folder: Path) -> None:
     with (folder / "outputs" / "good" / "metrics.jsonl").open("a") as log:
         log.write('{"step": 31, "epoch": 31, "train/loss": NaN}\n')
-    assert refusal() == "good is no evidence: its verdict is FAIL (1 of 3 rules)"
+    assert refusal() == "good is no evidence: its verdict is FAIL (1 of 3 rules, 1 not run)"
     assert not (folder / "evidence").exists()
 
 

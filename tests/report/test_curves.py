@@ -56,19 +56,26 @@ def test_too_many_are_counted() -> None:
     assert [line.name for line in found[0].lines] == [f"val/f1/{n:02}" for n in range(8)] and found[0].left_out == 12
 
 
-def test_rules_are_drawn_into_their_charts(tmp_path: Path) -> None:
-    found, _ = curves.charts(made.judged(tmp_path, made.rows(nan_at=7)))
-    by_title = {chart.title: chart for chart in found}
-    assert [chart.title for chart in found][:3] == ["loss", "val/map50", "val/map50/…"]
-    (end,) = by_title["loss"].guides
+def test_a_trend_is_drawn_as_the_medians_it_compares(tmp_path: Path) -> None:
+    found, _ = curves.charts(made.judged(tmp_path, made.rows()))
+    chart = next(chart for chart in found if chart.title == "loss")
+    (end,) = chart.guides
     assert end == Guide(pytest.approx(0.8 * 5.1, abs=0.3), "end ≤ 0.8 × start", Status.PASS)
-    assert [(mark.step, mark.status) for mark in by_title["loss"].marks] == [
-        (70, Status.FAIL), (300, Status.PASS),
-    ]  # fmt: skip
-    start, finish = by_title["loss"].spans
+    start, finish = chart.spans
     assert (start.first, start.last, finish.first, finish.last) == (10, 30, 280, 300)
     assert end.value == pytest.approx(0.8 * start.value) and finish.value < end.value
     assert finish.text.startswith(f"end {finish.value:.4g}\ntrend: pass\nwanted last / first ≤ 0.8\nfound ")
+
+
+def test_rules_are_drawn_into_their_charts(tmp_path: Path) -> None:
+    healthy, _ = curves.charts(made.judged(tmp_path / "healthy", made.rows()))
+    (end,) = next(chart for chart in healthy if chart.title == "loss").guides
+    assert end == Guide(pytest.approx(0.8 * 5.1, abs=0.3), "end ≤ 0.8 × start", Status.PASS)
+    found, _ = curves.charts(made.judged(tmp_path, made.rows(nan_at=7)))
+    by_title = {chart.title: chart for chart in found}
+    assert [chart.title for chart in found][:3] == ["loss", "val/map50", "val/map50/…"]
+    assert by_title["loss"].guides == []  # the trend of what is no number was not judged
+    assert [(mark.step, mark.status) for mark in by_title["loss"].marks] == [(70, Status.FAIL), (300, Status.PASS)]
     assert by_title["loss"].marks[0].text == (
         "finite: fail\nwanted finite, not all 0, not negative\nfound nan\nmetrics.jsonl step 70 (epoch 7)"
     )

@@ -130,7 +130,7 @@ def test_a_job_that_does_not_train_has_a_summary_without_a_model(tmp_path: Path)
 def test_what_failed_comes_with_its_remedy(tmp_path: Path) -> None:
     text = written.render(made.judged(tmp_path, made.rows(nan_at=30), status="failed", exit_code=3, device="cuda",
                                       hardware={"gpus": ["H100, 80 GB", "H100, 80 GB"]}))  # fmt: skip
-    assert "1. Verdict: FAIL (1 of 6 rules, 2 not comparable); the run ended as failed" in text
+    assert "1. Verdict: FAIL (1 of 6 rules, 1 not run, 2 not comparable); the run ended as failed" in text
     assert "3. finite train_loss: wanted finite, not all 0, not negative, found nan (metrics.jsonl step 300" in text
     assert "\n1. Lower the learning rate, clip gradients" in text
     assert "- **GPU(s):** 2 × H100, 80 GB\n" in text and "- **Peak GPU Memory:** 1.50 GB\n" in text
