@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from cvl import manifest, plan, render  # noqa: E402
+from cvl.dockerfile import build_args, instructions  # noqa: E402
 from tests import docker_base  # noqa: E402
 from tests.benchmarks.timing import medians, table  # noqa: E402
 
@@ -26,7 +27,7 @@ ROUNDS = 9
 
 def main() -> None:
     dockerfile = (TINY / plan.DOCKERFILE).read_text(encoding="utf-8")
-    default = dict(plan.build_args(dockerfile))["BASE_IMAGE"]
+    default = build_args(instructions(dockerfile))["BASE_IMAGE"]
     base = sys.argv[1] if len(sys.argv) > 1 else docker_base.base_image(default)
     with tempfile.TemporaryDirectory() as folder:
         tiny = Path(shutil.copytree(TINY, Path(folder) / "examples" / "tiny"))
