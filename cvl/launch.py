@@ -125,11 +125,11 @@ def run(
     record = _begin(job, engine)
     watch = live.Watch(folder, lambda: _judged(job, record), abort=job.abort_on_fail, show=show, say=console.say)
     beside = watch.beside if job.abort_on_fail or show else unwatched
-    started = time.monotonic()
     try:
         record.environment = dict(engine.prepare(job.plan, console.say))
         record.command = engine.command(job.plan)
         runs.save(folder, record)
+        started = time.monotonic()  # what was built or installed for it is not the job
         with _logged(folder, sink) as output:
             outcome = supervise(lambda: engine.start(job.plan), output, timeout=job.plan.timeout, beside=beside)
     except (KeyboardInterrupt, EngineError, OSError) as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cvl.console import printable
 from cvl.judge import Judgement
 from cvl.readers.base import Series
 from cvl.rules import Status, Verdict
@@ -50,7 +51,7 @@ def failures(judgement: Judgement) -> dict[tuple[str, str, str], Verdict]:
 
 def reason(verdict: Verdict) -> str:
     """A failure in a line: rule, metric, what was found, file and step."""
-    return _printable(f"{verdict.rule} {verdict.metric}: {verdict.found} in {verdict.where}")
+    return printable(f"{verdict.rule} {verdict.metric}: {verdict.found} in {verdict.where}")
 
 
 class Watch:
@@ -118,7 +119,7 @@ def status(judgement: Judgement) -> str:
     words = [
         f"{name} {series.value[-1]:.4g}" + f" {sparkline(series)}" * (name == loss) for name, series in curves.items()
     ]
-    return _printable("  ".join([_progress(max(curves.values(), key=lambda series: series.step[-1])), *words]))
+    return printable("  ".join([_progress(max(curves.values(), key=lambda series: series.step[-1])), *words]))
 
 
 def sparkline(series: Series) -> str:
@@ -146,10 +147,6 @@ def _epoch(text: str) -> str:
     """What a line of status says of the epoch; empty where the log has none."""
     first = text.partition("  ")[0]
     return first if first.startswith("epoch") else ""
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int]]:

@@ -67,7 +67,7 @@ def show(run: str, as_json: bool) -> None:
         ("images/s", "" if record.images_per_s is None else f"{record.images_per_s:.1f}"),
         ("peak memory", "" if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"),
         ("resumed", ", ".join(record.resumes)),
-        *(("note", _plain(note)) for note in record.notes),
+        *(("note", console.printable(note)) for note in record.notes),
         ("stopped for", record.reason),
     ]
     click.echo(console.columns([fact for fact in facts if fact[1]]))
@@ -155,12 +155,7 @@ def _marked(row: Mapping[str, Any], name: str, best: Mapping[str, str]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.5g}" if isinstance(value, float) else _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    """Foreign text without what would move the cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return f"{value:.5g}" if isinstance(value, float) else console.printable(str(value))
 
 
 def _outputs(name: str | None, output: Path | None) -> list[Path]:

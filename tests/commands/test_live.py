@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from cvl import live
+from cvl import launch, live
 from cvl.cli import group
 from cvl.engines.local import LocalEngine
 from cvl.errors import EngineError
@@ -218,3 +220,18 @@ def test_what_kept_the_engine_from_starting_is_explained_too(tiny: Path, monkeyp
     with pytest.raises(EngineError):
         run()
     assert record(tiny)["post_mortem"]["cause"] == "disk_full"
+
+
+def test_what_an_engine_prepares_is_not_the_jobs_time(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that an hour's work of `prepare` has put forward."""
+    prepare, monotonic, passed = LocalEngine.prepare, time.monotonic, [0.0]
+
+    def slow(engine: LocalEngine, *arguments: Any) -> Mapping[str, Any]:
+        passed[0] = 3600
+        return prepare(engine, *arguments)
+
+    (tiny / "train.py").write_text("")
+    monkeypatch.setattr(LocalEngine, "prepare", slow)
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: monotonic() + passed[0]))
+    run()
+    assert passed[0] and 0 <= record(tiny)["seconds"] < 3600
