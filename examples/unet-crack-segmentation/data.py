@@ -1,0 +1,105 @@
+"""The data of a run: found, checked before the first step, as loaders whose batches follow from SEED and the epoch."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fetch
+import views
+
+from cvl.errors import DataError
+from cvl.formats import masks
+from cvl.formats.masks import MaskDataset, Picture
+from cvl.kit import samples, weights
+from cvl.kit.cache import Cache
+from cvl.kit.datasets import Masks, normalise
+from cvl.kit.loading import loader
+from cvl.kit.run import say
+from cvl.params import Values
+
+SAMPLE = "cracks"
+DECODED = "decoded, 1"  # changes with the form in which pictures are kept
+
+
+@dataclass(frozen=True)
+class Sets:
+    """A checked data set; `train` holds the pictures that MAX_TRAIN_SAMPLES and CROPS make of it."""
+
+    name: str
+    data: MaskDataset
+    train: tuple[Picture, ...]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {split: len(pictures) for split, pictures in self.data.splits.items()} | {"train": len(set(self.train))}
+
+    @property
+    def evaluation_split(self) -> str:
+        """`test` where there is one, else `val`."""
+        return "test" if self.data.splits.get("test") else "val"
+
+
+def root(params: Values) -> tuple[str, Path]:
+    """Name and folder of the data: DATA_DIR, else DATASET."""
+    if params.DATA_DIR:
+        return Path(params.DATA_DIR).resolve().name, Path(params.DATA_DIR)
+    if params.DATASET == "sample":
+        return SAMPLE, samples.folder(SAMPLE)
+    return params.DATASET, fetch.fetch(params.DATASET)
+
+
+def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Sets:
+    """Reads and checks the data; DataError where it has more than MAX_BAD faults, or nothing in the splits `needs`."""
+    name, folder = root(params)
+    data = masks.read(folder)
+    masks.check(data, params.MAX_BAD)
+    for note in data.notes:
+        say(note)
+    for split in needs:
+        if not data.splits.get(split):
+            raise DataError(f"{folder}: no picture in {split}", hint="the preset `data` shows what was found")
+    train = data.splits.get("train", ())
+    limit = params.as_dict().get("MAX_TRAIN_SAMPLES")
+    if limit and limit < len(train):
+        train = tuple(random.Random(params.SEED).sample(train, limit))
+    say(f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({name})")
+    return Sets(name, data, train)
+
+
+def training_loader(sets: Sets, params: Values, size: tuple[int, int], processes: tuple[int, int] = (0, 1)) -> Any:
+    """Shuffled batches of random crops: images (N, 3, H, W), masks (N, 1, H, W), numbers of the pictures."""
+    dataset = Masks(
+        sets.train * params.CROPS, views.training(size, params.AUGMENT), seed=params.SEED, cache=_cache(params)
+    )
+    return loader(
+        dataset,
+        batch_size=params.BATCH_SIZE,
+        seed=params.SEED,
+        shuffle=True,
+        workers=params.NUM_WORKERS,
+        processes=processes,
+    )
+
+
+def whole_pictures(pictures: tuple[Picture, ...], params: Values) -> Any:
+    """One picture a batch, as large as it is."""
+    dataset = Masks(pictures, normalise(), seed=params.SEED, cache=_cache(params))
+    return loader(dataset, batch_size=1, seed=params.SEED, shuffle=False, workers=params.NUM_WORKERS)
+
+
+def files(sets: Sets, numbers: Any) -> str:
+    """The files of a training batch, for messages."""
+    return ", ".join(str(sets.train[int(number) % len(sets.train)].path) for number in numbers)
+
+
+def pictures_of_step(loader: Any, number: int, accumulate: int) -> int:
+    """Pictures of all the batches that make one optimizer step with batch `number`."""
+    first = number // accumulate * accumulate * loader.batch_size
+    return min(first + accumulate * loader.batch_size, len(loader.sampler)) - first
+
+
+def _cache(params: Values) -> Cache | None:
+    return Cache(weights.cache() / "decoded", DECODED) if params.CACHE else None
