@@ -29,6 +29,7 @@ def write(file: Path, state: Mapping[str, Any]) -> None:
     import torch
 
     temporary = file.with_name(f".{file.name}.tmp")
+    hint = "free space or name another OUTPUT_DIR, then go on with RESUME"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as out:
@@ -38,7 +39,6 @@ def write(file: Path, state: Mapping[str, Any]) -> None:
         torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)
         os.replace(temporary, file)
     except OSError as error:
-        hint = "free space or name another OUTPUT_DIR, then go on with RESUME"
         raise JobError(f"{file} could not be written: {error.strerror or error}", hint=hint) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -82,28 +82,24 @@ class Checkpoints:
             write(self._folder / BEST, best)
         if self._save_every and epoch % self._save_every == 0:
             write(self._folder / CHECKPOINTS / f"epoch_{epoch:03d}.pt", state)
-            self._prune()
+            self._prune(epoch)
         write(self._folder / LATEST, state)
         return LATEST
 
-    def rewind(self, epoch: int) -> bool:
-        """Removes what comes after `epoch`, which the run goes on from; whether the best model is of before it.
+    def has_best(self, epoch: int) -> bool:
+        """Whether best_model.pt is of `epoch`, after which the run goes on, or of an earlier one.
 
-        Where it is not, the run looks for its best from here on: begin with a fresh `Best`.
+        Where it is not, that best model is lost or of a future that is trained again: begin with a fresh `Best`.
         """
-        for number, file in self._numbered():
-            if number > epoch:
-                file.unlink()
-        best = self._folder / BEST
-        if not best.is_file():
+        try:
+            return bool(read(self._folder / BEST)["epoch"] <= epoch)
+        except UsageError:
             return False
-        if read(best)["epoch"] <= epoch:
-            return True
-        best.unlink()
-        return False
 
-    def _prune(self) -> None:
-        for _, file in self._numbered()[: -self._keep] if self._keep else ():
+    def _prune(self, epoch: int) -> None:
+        """What is numbered above `epoch` is of a run that went further before: it is left until it is reached again."""
+        done = [file for number, file in self._numbered() if number <= epoch]
+        for file in done[: -self._keep] if self._keep else ():
             file.unlink()
 
     def _numbered(self) -> list[tuple[int, Path]]:

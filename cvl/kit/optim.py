@@ -28,11 +28,12 @@ def optimizer(name: str, groups: Mapping[str, Iterable[Any]], *, lr: float, weig
     if name not in _OPTIMIZERS:
         raise UsageError(f"OPTIMIZER {name}: is none of {', '.join(_OPTIMIZERS)}")
     made: list[dict[str, Any]] = []
-    seen: set[int] = set()  # tied weights are in two groups
+    taken: set[int] = set()
     for group, parameters in groups.items():
-        trained = [p for p in parameters if p.requires_grad and id(p) not in seen and not seen.add(id(p))]  # type: ignore[func-returns-value]
-        decayed = [p for p in trained if p.ndim > 1]
-        plain = [p for p in trained if p.ndim <= 1]
+        trained = {id(p): p for p in parameters if p.requires_grad and id(p) not in taken}  # tied weights come twice
+        taken |= trained.keys()
+        decayed = [p for p in trained.values() if p.ndim > 1]
+        plain = [p for p in trained.values() if p.ndim <= 1]
         made += [{"name": group, "params": decayed, "weight_decay": weight_decay}] if decayed else []
         made += [{"name": f"{group}/no_decay", "params": plain, "weight_decay": 0.0}] if plain else []
     if not made:
@@ -51,8 +52,7 @@ class Schedule:
         self._optimizer = optimizer
         self._shape = shape
         self._plateau = plateau
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
+        self._rates = [group["lr"] for group in optimizer.param_groups]
         self._done = 0
         self._set()
 
@@ -75,7 +75,7 @@ class Schedule:
         return {"done": self._done, "plateau": self._plateau.state_dict() if self._plateau else None}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Call it after the optimizer's own."""
+        """Call it after the optimizer's own, which sets the rates of the checkpoint: those asked for now hold."""
         self._done = state["done"]
         if self._plateau and state["plateau"]:
             self._plateau.load_state_dict(state["plateau"])
@@ -83,8 +83,8 @@ class Schedule:
 
     def _set(self) -> None:
         factor = self._shape(self._done) * (self._plateau.factor if self._plateau else 1.0)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
 
 
 class Plateau:
