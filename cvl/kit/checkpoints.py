@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -26,22 +27,34 @@ def write(file: Path, state: Mapping[str, Any]) -> None:
 
     `state` holds at least `model` (a state dict) and `epoch`; tensors and plain Python values, nothing else.
     """
-    import torch
-
     temporary = file.with_name(f".{file.name}.tmp")
     hint = "free space or name another OUTPUT_DIR, then go on with RESUME"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as out:
-            torch.save(dict(state), out)
-            out.flush()
-            os.fsync(out.fileno())
-        torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)
+        _save(temporary, state)
         os.replace(temporary, file)
     except OSError as error:
         raise JobError(f"{file} could not be written: {error.strerror or error}", hint=hint) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _save(file: Path, state: Mapping[str, Any]) -> None:
+    """OSError where the disk refuses, TypeError where `read` could not load what `state` holds."""
+    import torch
+
+    with file.open("wb") as out:
+        try:
+            torch.save(dict(state), out)
+        except RuntimeError as error:  # the archive's end, which does not fit either, hides the cause
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        found = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]
+        raise TypeError(f"a checkpoint holds tensors and plain values only: {found}") from None
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -53,6 +66,8 @@ def read(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file}: there is no such checkpoint", hint=hint)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"{file} could not be read: {error.strerror or error}") from error
     except Exception as error:  # torch raises whatever the content of the file leads it to
         raise UsageError(f"{file}: is no checkpoint ({type(error).__name__})", hint=hint) from error
     missing = [name for name in _NEEDED if not isinstance(content, dict) or name not in content]
