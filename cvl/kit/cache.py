@@ -1,0 +1,132 @@
+"""Arrays that are costly to make, kept on disk: decoded pictures, embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Callable
+from multiprocessing.sharedctypes import RawValue
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from cvl.kit.run import say
+
+LIMIT = 20 << 30  # bytes of all caches in one folder
+RESERVE = 2 << 30  # bytes that the disk keeps for checkpoints and logs
+_MAGIC = b"cvl1"
+_ABANDONED_SECONDS = 3600.0
+
+
+class Cache:
+    """Arrays by name in `folder`, for what `key` describes (how they were made: model, version, size).
+
+    Safe between processes: a file appears whole or not at all, and who comes second makes it again, to the same end.
+    What is torn or altered is made again. Beyond `limit` bytes the files go that were not used for longest, but never
+    those of this run: what does not fit beside them is not kept. Where the disk has less than `reserve` bytes left, or
+    refuses, the work goes on without, and that is said once.
+    """
+
+    def __init__(self, folder: Path, *key: str | float, limit: int = LIMIT, reserve: int = RESERVE) -> None:
+        self.folder = folder
+        self.limit, self.reserve = limit, reserve
+        self._place = folder / hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest()
+        self._since = time.time()
+        self._checked: set[str] = set()
+        self._room = 0  # bytes that may be written before the folder is looked over again
+        self._off = RawValue("b", 0)  # shared with the workers of a loader
+
+    def get(self, name: str, make: Callable[[], Any]) -> Any:
+        """The array called `name` (read-only, perhaps a map of its file), made by `make` where there is none."""
+        file = self._place / f"{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}.npy"
+        found = self._read(file)
+        if found is None:
+            found = np.asarray(make(), order="C")
+            found.flags.writeable = False
+            self._keep(file, found)
+        return found
+
+    def _read(self, file: Path) -> Any:
+        """None where the file is not there or not whole; its content is checked once in a process."""
+        try:
+            array = np.load(file, mmap_mode="r")
+            if file.name not in self._checked:
+                if _trailer(array) != _last_bytes(file):
+                    return None
+                os.utime(file)
+                self._checked.add(file.name)
+        except (OSError, ValueError):
+            return None
+        return array
+
+    def _keep(self, file: Path, array: Any) -> None:
+        if self._off.value:
+            return
+        try:
+            if self._has_room(array.nbytes):
+                _write(file, array)
+                self._checked.add(file.name)
+        except OSError as error:
+            self._stop(error.strerror or str(error))
+
+    def _has_room(self, size: int) -> bool:
+        self._room -= size
+        if self._room < 0:
+            self._room = self._make_room() - size
+        if self._room < 0:
+            self._stop(f"{self.limit / 2**30:.3g} GiB are full, or {self.reserve / 2**30:.3g} GiB of disk are left")
+        return self._room >= 0
+
+    def _make_room(self) -> int:
+        """Deletes what was not used for longest; a part of what is free now, since other processes write too."""
+        self._place.mkdir(parents=True, exist_ok=True)
+        files = sorted((s.st_mtime, s.st_size, p) for p in self.folder.glob("*/*") if (s := _stat(p)))
+        used = sum(size for _, size, _ in files)
+        for when, size, path in files:
+            if used <= self.limit * 0.9:
+                break
+            if when < self._since and (path.suffix == ".npy" or when < time.time() - _ABANDONED_SECONDS):
+                path.unlink(missing_ok=True)
+                used -= size
+        free = min(self.limit - used, shutil.disk_usage(self.folder).free - self.reserve)
+        return min(free, max(free // 4, 1 << 20))
+
+    def _stop(self, reason: str) -> None:
+        if not self._off.value:
+            self._off.value = 1
+            say(f"cache {self.folder}: nothing more is kept ({reason})")
+
+
+def _write(file: Path, array: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.stem}.{uuid4().hex}")
+    try:
+        with temporary.open("wb") as out:
+            np.save(out, array, allow_pickle=False)
+            out.write(_trailer(array))
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _trailer(array: Any) -> bytes:
+    """What follows the array in its file."""
+    return _MAGIC + zlib.crc32(array).to_bytes(4, "big")
+
+
+def _last_bytes(file: Path) -> bytes:
+    with file.open("rb") as content:
+        content.seek(-8, os.SEEK_END)
+        return content.read()
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
