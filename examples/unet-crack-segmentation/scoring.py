@@ -19,7 +19,18 @@ from cvl.params import Values
 
 Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
 HEADLINES = ("dice", "iou", "f1_2px")
-_BOTH = ("iou", "miou", "dice", "pixel_accuracy", "precision", "recall", "precision_2px", "recall_2px", "f1_2px", "cldice")
+_BOTH = (
+    "iou",
+    "miou",
+    "dice",
+    "pixel_accuracy",
+    "precision",
+    "recall",
+    "precision_2px",
+    "recall_2px",
+    "f1_2px",
+    "cldice",
+)
 NAMES = (*_BOTH, *(f"{name}_per_image" for name in _BOTH), "average_precision")
 _TABLE = ("iou", "dice", "precision", "recall", "precision_2px", "recall_2px", "f1_2px", "cldice")
 
@@ -41,14 +52,14 @@ class Judged:
     @property
     def positive_share(self) -> float:
         """Share of the pixels that are predicted to be cracks: 0 and 1 are no predictions."""
-        (_, wrong), (_, found) = self.scores.confusion(self.threshold)
-        return (wrong + found) / np.sum(self.scores.confusion(self.threshold))
+        (background, wrong), (missed, found) = self.scores.confusion(self.threshold)
+        return (wrong + found) / (background + wrong + missed + found)
 
     @property
     def all_foreground_iou(self) -> float:
         """The IoU of predicting a crack everywhere: the share of crack pixels."""
-        _, (missed, found) = self.scores.confusion(self.threshold)
-        return (missed + found) / np.sum(self.scores.confusion(self.threshold))
+        (background, wrong), (missed, found) = self.scores.confusion(self.threshold)
+        return (missed + found) / (background + wrong + missed + found)
 
 
 @torch.no_grad()

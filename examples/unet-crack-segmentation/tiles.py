@@ -1,4 +1,4 @@
-"""Pictures of any size through a network of one size: a window slides over them, so that thin cracks keep their width."""
+"""Pictures of any size through a network of one size: a window slides over them, and thin cracks keep their width."""
 
 from __future__ import annotations
 

@@ -43,12 +43,12 @@ def resume(params: Values) -> Resumed:
     if "optimizer" not in state:
         raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
     for name in _SHAPE:
-        was, wanted = state["config"][name], getattr(params, name)
+        was, wanted = state["config"][name], params.as_dict()[name]
         if was != wanted:
             raise UsageError(f"RESUME {file}: its {name} is {was}, not {wanted}", hint=f"set {name}={was}")
     if state["epoch"] > params.NUM_EPOCHS:
         hint = f"NUM_EPOCHS above {state['epoch']} goes on"
-        raise UsageError(f"RESUME {file}: has {state['epoch']} epochs behind it, NUM_EPOCHS={params.NUM_EPOCHS}", hint=hint)
+        raise UsageError(f"RESUME {file}: {state['epoch']} epochs are done, of {params.NUM_EPOCHS}", hint=hint)
     return Resumed(file, state)
 
 
