@@ -1,13 +1,12 @@
 """The folder of a data set by its name: own data, the shipped sample, or a public set that is fetched once.
 
-A public set becomes <split>/{images,masks} in the cache that all examples share. Where its archive cannot be fetched, it
-can be brought along: ARCHIVE=file.zip.
+A public set becomes <split>/{images,masks} in the cache that all examples share. Where its archive cannot be fetched,
+it can be brought along: ARCHIVE=file.zip.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections import Counter
@@ -69,10 +68,17 @@ def _lay_out(name: str, wanted: PublicSet, file: Path, folder: Path) -> None:
                 hint=f"is it the archive of {wanted.page}?",
             )
         write_json(making / RECORD, _record(wanted, file, counts))
-        shutil.rmtree(folder, ignore_errors=True)  # what an earlier cvl left without a record
-        os.replace(making, folder)
+        _move(making, folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _move(making: Path, folder: Path) -> None:
+    try:
+        os.replace(making, folder)
+    except OSError:
+        if not (folder / RECORD).is_file():  # another process was faster
+            raise
 
 
 def _unpack(wanted: PublicSet, file: Path, folder: Path) -> dict[str, int]:
@@ -105,7 +111,8 @@ def _record(wanted: PublicSet, file: Path, counts: dict[str, int]) -> dict[str, 
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
-    return {"url": wanted.url, "page": wanted.page, "terms": wanted.terms, "sha256": digest.hexdigest(), "counts": counts}
+    source = {"url": wanted.url, "page": wanted.page, "terms": wanted.terms}
+    return {**source, "sha256": digest.hexdigest(), "counts": counts}
 
 
 def _listed(counts: Mapping[str, int]) -> str:

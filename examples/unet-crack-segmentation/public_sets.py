@@ -42,7 +42,7 @@ class PublicSet:
 
 
 def crackforest(archive: ZipFile) -> Iterator[Item]:
-    """118 pictures with a mask. It has no division: as in many papers 001 to 072 are to learn from, the others to test."""
+    """118 pictures with a mask. It has no division of its own: here, as elsewhere, 073 to 118 are the test split."""
     files = _by_stem(archive, "image", ".jpg")
     for stem, truth in sorted(_by_stem(archive, "groundTruth", ".mat").items()):
         number = int(stem)
@@ -72,7 +72,7 @@ SETS = {
     "crackforest": PublicSet(
         "https://github.com/cuilimeng/CrackForest-dataset/archive/refs/heads/master.zip",
         "https://github.com/cuilimeng/CrackForest-dataset",
-        "non-commercial research only; cite Shi et al. 2016, Automatic road crack detection using random structured forests",
+        "non-commercial research only; cite Shi et al. 2016, Automatic Road Crack Detection",
         crackforest,
         {"train": 60, "val": 12, "test": 46},
     ),
@@ -86,7 +86,7 @@ SETS = {
     "crack500": PublicSet(
         "https://drive.usercontent.google.com/download?id=13_vDYl54Mrd34dddX9w4ppAEiuWv4MlD&export=download&confirm=t",
         "https://github.com/fyangneil/pavement-crack-detection",
-        "no licence named; cite Zhang et al. 2016 and Yang et al. 2019, Feature Pyramid and Hierarchical Boosting Network",
+        "no licence named; cite Zhang et al. 2016 and Yang et al. 2019",
         crack500,
         {"train": 1896, "val": 348, "test": 1124},
     ),
