@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fetch
 import views
 
 from cvl.errors import DataError
@@ -47,8 +48,6 @@ def root(params: Values) -> tuple[str, Path]:
         return Path(params.DATA_DIR).resolve().name, Path(params.DATA_DIR)
     if params.DATASET == "sample":
         return SAMPLE, samples.folder(SAMPLE)
-    import fetch
-
     return params.DATASET, fetch.fetch(params.DATASET)
 
 
