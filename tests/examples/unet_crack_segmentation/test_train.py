@@ -9,13 +9,12 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.examples.training import Run, Train
-from tests.examples.unet_crack_segmentation.conftest import EXAMPLE, REPOSITORY
+from tests.examples.training import REPOSITORY, Run, Train, TrainEach
+from tests.examples.unet_crack_segmentation.conftest import EXAMPLE
 
 pytestmark = pytest.mark.training("unet-crack-segmentation")
 BROKEN = REPOSITORY / "tests" / "sabotage" / "unet_crack_segmentation.py"
@@ -126,7 +125,7 @@ def test_two_processes_train_together(train: Train) -> None:
     assert run.rows[-1]["reload/dice"] == pytest.approx(max(run.column("val/dice")), abs=1e-6)
 
 
-def test_accumulated_batches_equal_the_large_one(train_each: Callable[..., list[Run]]) -> None:
+def test_accumulated_batches_equal_the_large_one(train_each: TrainEach) -> None:
     """Where no layer mixes the pictures of a batch, as batch norm does: Swin blocks normalise each picture alone."""
     common = {"MODEL": "swin_unet", "EMBED_DIM": "12", "IMAGE_SIZE": "32", "NUM_EPOCHS": "2", "OPTIMIZER": "sgd"}
     common |= {"LR": "0.05", "MAX_TRAIN_SAMPLES": "7"}
@@ -141,7 +140,7 @@ def test_accumulated_batches_equal_the_large_one(train_each: Callable[..., list[
             assert other.column(name) == pytest.approx(large.column(name), rel=1e-4), name
 
 
-def test_every_knob_turns(train_each: Callable[..., list[Run]]) -> None:
+def test_every_knob_turns(train_each: TrainEach) -> None:
     runs = iter(
         train_each(
             {"NUM_EPOCHS": "3"},
