@@ -51,7 +51,9 @@ TrainEach = Callable[..., list[Run]]
 def inherited(tmp_path: Path) -> dict[str, str]:
     """What every script gets; caches live in the test's own folder."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(REPOSITORY), "CVL_CACHE": str(tmp_path / "cache"), "CVL_RUN": "test"}
+    cache = tmp_path / "cache"
+    mine = {"CVL_CACHE": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib"), "CVL_RUN": "test"}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), **mine}
 
 
 def once(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> Run:
