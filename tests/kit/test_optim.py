@@ -216,7 +216,7 @@ def test_a_wrong_name_is_told_what_there_is(found: dict[str, Any]) -> None:
     assert found["errors"] == [
         "OPTIMIZER adan: is none of adamw, adam, sgd, rmsprop",
         "SCHEDULER cosin: is none of constant, plateau, cosine, poly, step, onecycle",
-        "there is nothing to train: every parameter is frozen\nhint: FREEZE less",
+        "there is nothing to train: every parameter is frozen",
     ]
 
 
