@@ -125,7 +125,7 @@ def test_bands_keep_apart(script: Script) -> None:
 
 
 def test_a_straight_crack_has_its_width_and_its_gap(script: Script) -> None:
-    """4 px of opening with 0.45 px of margin on each side, to a quarter of a pixel; nothing where it is closed."""
+    """4 px (and the quarter of a pixel that Pillow adds), the margins of the mask beside it; nothing where closed."""
     found = script("""
 x = np.arange(10.0, 91.0)
 depth = np.where((x > 40) & (x < 60), 0.0, 0.8)
@@ -139,8 +139,9 @@ print(json.dumps({
     "gap": int(mask[:, :, 45:56].sum()), "dark gap": float(dark[:, :, 45:56].max()), "darkest": float(dark.max()),
 }))
 """)
-    assert found["rows"] == pytest.approx(4.9, abs=0.3)
-    assert found["ink"] == pytest.approx(0.8 * 4, abs=0.8 * 0.3)
+    opening = found["ink"] / 0.8
+    assert opening == pytest.approx(4.25, abs=0.1)
+    assert 0.9 <= found["rows"] - opening <= 1.4
     assert (found["gap"], found["dark gap"]) == (0, 0.0)
     assert found["darkest"] == pytest.approx(0.8, abs=0.01)
 
