@@ -134,9 +134,12 @@ for y in np.arange(30, 31, 0.125):  # wherever it lies between two rows of pixel
     line = cracks.Line(np.stack([x, np.full_like(x, y)], 1), np.full_like(x, 4.0), depth)
     drawn.append(cracks.draw([line], (60, 100)))
 dark, mask = map(np.stack, zip(*drawn))
+fainter = cracks.Line(np.stack([np.full_like(x, 50.0), x - 10], 1), np.full_like(x, 4.0), np.full_like(x, 0.4))
+crossed = cracks.draw([line, fainter], (60, 100))[0][20:40, 50].min()
 print(json.dumps({
     "rows": float(mask[:, :, 20:35].sum(1).mean()), "ink": float(dark[:, :, 20:35].sum(1).mean()),
     "gap": int(mask[:, :, 45:56].sum()), "dark gap": float(dark[:, :, 45:56].max()), "darkest": float(dark.max()),
+    "crossed": float(crossed),
 }))
 """)
     opening = found["ink"] / 0.8
@@ -144,6 +147,7 @@ print(json.dumps({
     assert 0.9 <= found["rows"] - opening <= 1.4
     assert (found["gap"], found["dark gap"]) == (0, 0.0)
     assert found["darkest"] == pytest.approx(0.8, abs=0.01)
+    assert found["crossed"] == pytest.approx(0.4, abs=0.01)  # another crack runs on through the gap
 
 
 def test_pictures_are_like_real_ones(script: Script) -> None:
@@ -229,3 +233,8 @@ def test_the_script_makes_a_data_set(ml_python: Path, tmp_path: Path) -> None:
     again = subprocess.run(command, env=env | values, cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 2
     assert "already holds train/" in again.stderr
+    (tmp_path / "file").write_text("in the way")
+    values["OUTPUT_DIR"] = str(tmp_path / "file/out")
+    blocked = subprocess.run(command, env=env | values, cwd=tmp_path, capture_output=True, text=True)
+    assert blocked.returncode == 1
+    assert f"OUTPUT_DIR {tmp_path}/file/out: Not a directory" in blocked.stderr
