@@ -29,7 +29,7 @@ def window_for(image_size: tuple[int, int]) -> int:
 
 
 class SwinUnet(nn.Module):
-    """Images (N, 3, H, W) of any size to logits (N, 1, H, W); `image_size` (H, W) only decides how large windows are."""
+    """Images (N, 3, H, W) of any size to logits (N, 1, H, W); `image_size` (H, W) decides how large windows are."""
 
     def __init__(self, image_size: tuple[int, int], embed_dim: int = 96) -> None:
         if embed_dim % HEAD_CHANNELS or embed_dim <= 0:
