@@ -98,8 +98,8 @@ def test_what_a_rule_newer_than_the_run_wants_was_never_asked_of_it(example: Pat
     folder = write(example, "a", 1.0, verdicts=old)
     (folder / "metrics.jsonl").write_text('{"step": 1, "epoch": 1, "val/loss": 1}', encoding="utf-8")
     found = judged(folder)
-    assert found["range"].status is Status.FAIL and found["range"].hint == "run it again"
-    assert found["range"].reason.startswith("this rule is newer than the run: nothing logged train/loss")
+    assert found["range"].status is Status.FAIL and found["range"].hint.startswith("train again: ")
+    assert found["range"].reason == "this rule is newer than the run, and needs train/loss in the log"
     assert found["finite"].hint.startswith("the job stopped before it logged this")
     again = judged(write(example, "b", 1.0, verdicts=[*old, {"rule": "range", "metric": "train_loss"}]))
     assert again["range"].status is Status.PASS
