@@ -74,7 +74,9 @@ def _table(verdicts: tuple[Verdict, ...], room: int) -> Table:
     for title, width, share in zip(_TITLES, widths, (None, None, 2, 3, 3, 3), strict=True):
         table.add_column(title, overflow="fold", ratio=share if narrow else None, width=None if narrow else width)
     for verdict, row in zip(verdicts, rows, strict=True):
-        lines = ("\n".join(terminal.wrap(cell, width, SPACES_AND_SLASHES)) for cell, width in zip(row, widths, strict=True))
+        lines = (
+            "\n".join(terminal.wrap(cell, width, SPACES_AND_SLASHES)) for cell, width in zip(row, widths, strict=True)
+        )
         style = _MARKS[verdict.status][1]
         table.add_row(*(Text(line, style if i == 0 else "") for i, line in enumerate(lines)))
     return table
