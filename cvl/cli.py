@@ -75,7 +75,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no ✓ shows a ?
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(prog_name="cvl", standalone_mode=False)
     except CvlError as error:
         _print_error(error.message, error.hint)
         code = error.exit_code
@@ -113,7 +113,7 @@ def _print_click(error: click.ClickException) -> None:
     message = (error.message if near else error.format_message()).removesuffix(".")
     message = message[:1].lower() + message[1:] + (f", did you mean {' or '.join(near)}?" if near else "")
     ctx = error.ctx if isinstance(error, click.UsageError) else None
-    _print_error(message, f"`{ctx.command_path} --help` shows the usage" if ctx else "")
+    _print_error(message, f"`{ctx.command_path if ctx else 'cvl'} --help` shows the usage")
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
