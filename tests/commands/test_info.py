@@ -79,6 +79,6 @@ def test_one_preset_alone() -> None:
 
 
 def test_a_preset_that_there_is_not() -> None:
-    with pytest.raises(UsageError, match="^toy has no preset 'smok', did you mean 'smoke'") as raised:
+    with pytest.raises(UsageError, match="did you mean 'smoke'") as raised:
         info("toy", "smok")
     assert raised.value.hint == "its presets are: train, smoke, predict"
