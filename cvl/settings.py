@@ -58,8 +58,8 @@ def uses(preset: Preset, parameter: Parameter) -> bool:
 
 def without_idle(
     example: Example, preset: Preset, settings: Mapping[str, Setting]
-) -> tuple[dict[str, Setting], list[str]]:
-    """`settings` with the default of what the user set and `preset` does not use, and a line about each.
+) -> tuple[dict[str, Setting], dict[str, str]]:
+    """`settings` with the default of what the user set and `preset` does not use, and a line about each by name.
 
     UsageError where it was said of this run alone: by -e, a flag, --data or --resume.
     """
@@ -70,7 +70,7 @@ def without_idle(
         hint = f"`cvl info {example.name} {preset.name}` lists what it uses"
         raise UsageError("\n".join(said), hint=hint)
     defaults = {p.name: Setting(p.parse(p.default), "default") for p in idle}
-    return {**settings, **defaults}, [f"{line} ({sources[name]})" for name, line in lines.items()]
+    return {**settings, **defaults}, {name: f"{line} ({sources[name]})" for name, line in lines.items()}
 
 
 def in_force(example: Example, preset: Preset, settings: Mapping[str, Setting]) -> list[tuple[str, str]]:

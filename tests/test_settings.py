@@ -256,7 +256,7 @@ def test_what_was_asked_of_a_preset_that_does_not_use_it_is_refused(example: Exa
     assert raised.value.message == "train does not use SAMPLES, but smoke does"
     assert raised.value.hint == "`cvl info toy train` lists what it uses"
     found, _ = gather(example, "smoke", **words)
-    assert settings.without_idle(example, example.presets["smoke"], found) == (found, [])
+    assert settings.without_idle(example, example.presets["smoke"], found) == (found, {})
 
 
 @pytest.mark.parametrize("source", ["environment", "config", ".env"])
@@ -268,7 +268,7 @@ def test_what_lies_about_for_other_presets_is_said_and_left_out(example: Example
     environ = {"SAMPLES": "2", "BATCH_SIZE": "3"} if source == "environment" else {}
     found, _ = gather(example, environ=environ, config=config)
     kept, said = settings.without_idle(example, example.presets["train"], found)
-    assert said == [f"train does not use SAMPLES, but smoke does ({source})"]
+    assert said == {"SAMPLES": f"train does not use SAMPLES, but smoke does ({source})"}
     assert kept["SAMPLES"] == Setting(16, "default") and kept["BATCH_SIZE"] == Setting(3, source)
     assert settings.changed(example, example.presets["train"], found, "cpu").keys() == {"BATCH_SIZE"}
 

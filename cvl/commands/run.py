@@ -194,7 +194,8 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
         console.say(f"interrupted{goes_on}")
     elif judgement is None:
         console.say(f"error: the job failed (exit code {record.exit_code}); its output is above and in the log")
-        console.say(postmortem.words(record.post_mortem))
+        if record.post_mortem.get("cause") != postmortem.SAID:  # the job's own words are the last above
+            console.say(postmortem.words(record.post_mortem))
     elif judgement.verdicts:
         click.echo(f"\n{job.example.name} {job.preset.name}\n{report.get('text').render(judgement)}")
     if record.status == "stopped":
@@ -218,8 +219,10 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
         given = replace(given, earlier=_earlier(gone_on_with, example, preset))
         values, extra = settings.gather(example, preset, given, os.environ)
     values, idle = settings.without_idle(example, preset, values)
-    for line in idle:
+    for name, line in idle.items():
         console.say(f"warning: {line}")
+        for alias in example.parameters[name].names:
+            os.environ.pop(alias.name, None)  # a process of this machine would inherit it
     values = settings.locate(example, values, Path.cwd())
     launch.check_data(example, preset, values)
     folder = gone_on_with or _new_folder(preset, values, output, options.run_name)

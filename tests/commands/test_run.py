@@ -31,7 +31,7 @@ parameters:
   NUM_EPOCHS: {type: integer, default: 30, minimum: 1, description: Epochs, aliases: [EPOCHS, training.epochs]}
   BATCH_SIZE: {type: integer, default: 4, minimum: 1, description: Batch}
   LR: {type: number, default: 0.1, minimum: 0, description: Learning rate}
-  WARMUP: {type: integer, default: 0, description: Warm-up, presets: [train, smoke]}
+  WARMUP: {type: integer, default: 0, description: Warm-up, presets: [train, smoke], aliases: [WARM]}
   SEED: {type: integer, default: 0, description: Seed, affects_result: false}
   MODE: {type: string, default: healthy, description: How the job behaves}
   WEIGHTS: {type: path, default: none, words: [none], description: Start}
@@ -237,9 +237,12 @@ def test_dry_run_prints_the_command_and_writes_nothing(tiny: Path) -> None:
     assert not (tiny / "outputs").exists()
 
 
-def test_a_variable_for_other_presets_is_said_and_reaches_no_record(tiny: Path) -> None:
-    done = cvl(tiny, "run", "tiny", "silent", "--engine", "local", WARMUP="3", BATCH_SIZE="2")
-    assert done.returncode == 0
+def test_a_variable_for_other_presets_is_said_and_reaches_neither_job_nor_record(tiny: Path) -> None:
+    program = "import os; print([os.environ.get(name) for name in ('WARMUP', 'WARM', 'BATCH_SIZE')])"
+    manifest = (tiny / "example.yaml").read_text()
+    (tiny / "example.yaml").write_text(manifest.replace("print('nothing to judge')", program))
+    done = cvl(tiny, "run", "tiny", "silent", "--engine", "local", WARM="3", BATCH_SIZE="2")
+    assert done.returncode == 0 and "[None, None, '2']" in done.stdout, done.stdout + done.stderr
     assert done.stderr.startswith("warning: silent does not use WARMUP, but train and smoke do (environment)\n")
     parameters: Any = record(tiny)["parameters"]
     assert parameters["WARMUP"]["value"] == 0 and parameters["BATCH_SIZE"]["value"] == 2
