@@ -67,7 +67,7 @@ def wrap(text: str, width: int, breaks: re.Pattern[str] = SPACES) -> list[str]:
     class Wrapper(textwrap.TextWrapper):
         wordsep_simple_re = breaks
 
-    return Wrapper(width, break_long_words=False, break_on_hyphens=False).wrap(text)
+    return Wrapper(max(width, 1), break_long_words=False, break_on_hyphens=False).wrap(text)
 
 
 def paragraph(text: str, *, indent: str = "", width: int | None = None) -> str:

@@ -214,11 +214,12 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
     resume = _resume_path(options.resume, example, preset, output)
     given = Given(options.config, options.assignments, arguments, options.data, resume)
     values, extra = settings.gather(example, preset, given, os.environ)
+    values, idle = settings.without_idle(example, preset, values)
     gone_on_with = _run_folder(values)
     if gone_on_with:
         given = replace(given, earlier=_earlier(gone_on_with, example, preset))
         values, extra = settings.gather(example, preset, given, os.environ)
-    values, idle = settings.without_idle(example, preset, values)
+        values, idle = settings.without_idle(example, preset, values)
     for name, line in idle.items():
         console.say(f"warning: {line}")
         for alias in example.parameters[name].names:

@@ -299,8 +299,10 @@ def test_a_job_that_cannot_go_on_is_not_said_to(tiny: Path) -> None:
     (tiny / "example.yaml").write_text(
         manifest.replace("description: Run to go on with", "presets: [smoke], description: X")
     )
-    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
+    words = ("run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
+    done = cvl(tiny, *words, RESUME=str(tiny))
     assert "stopped after 1 s (--timeout)\n" in done.stderr
+    assert "warning: train does not use RESUME, but smoke does (environment)\n" in done.stderr
 
 
 def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) -> None:
