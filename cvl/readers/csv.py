@@ -22,7 +22,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.read(paths, _layout)
+    return delimited.follow(paths, _layout)
 
 
 def _layout(path: Path) -> Layout | None:

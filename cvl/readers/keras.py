@@ -18,7 +18,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.read(paths, _layout)
+    return delimited.follow(paths, _layout, sure=True)
 
 
 def _layout(path: Path) -> Layout | None:
