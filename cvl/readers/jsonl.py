@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from cvl.readers import lines
 from cvl.readers.base import Collector, Reading, head, json_object, number, one_run, opening, real, whole
 from cvl.readers.objects import Row, collect, elements, first_element
 from cvl.readers.resumes import follow
@@ -42,6 +43,10 @@ def _first(path: Path) -> Row:
 def read(paths: list[Path]) -> Reading:
     by_epoch = not any(name in _STEPS for path in paths for name, _ in _numbers(_first(path)))
     return follow(partial(_take, paths), by_epoch=by_epoch)
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return lines.in_objects(path, _STEPS, point, name)
 
 
 def _take(paths: list[Path], collector: Collector) -> None:

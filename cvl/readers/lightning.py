@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from cvl.readers import delimited
+from cvl.readers import delimited, lines
 from cvl.readers.base import Reading, head, number, whole
 from cvl.readers.delimited import Layout, layout, split
 
@@ -27,6 +27,10 @@ def find(folder: Path) -> list[Path]:
 
 def read(paths: list[Path]) -> Reading:
     return delimited.read(paths, _layout, _first_step)
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return lines.in_table(path, _layout(path), point, name)
 
 
 def _layout(path: Path) -> Layout | None:

@@ -18,7 +18,10 @@ def find(folder: Path) -> list[Path]:
     """The files of the newest run: one, or one for each time it was resumed under its id."""
     patterns = ("run-*.wandb", "*run-*-*/run-*.wandb", "wandb/*run-*-*/run-*.wandb")
     files = [path for pattern in patterns for path in folder.glob(pattern) if _is_log(path)]
-    files.sort(key=lambda path: path.parent.name.removeprefix("offline-"))
+    started = {
+        path.parent.name.removeprefix("offline-"): path for path in sorted(files)
+    }  # one that was sent is there twice
+    files = [started[name] for name in sorted(started)]
     return [path for path in files if path.name == files[-1].name]
 
 
