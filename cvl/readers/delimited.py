@@ -158,8 +158,10 @@ def _add(rows: Rows, form: Layout, collector: Collector) -> None:
     rows, steps = _stepped(rows, form, collector)
     epochs = _epochs(rows, form, collector)
     for part in collector.parts(steps, epochs):
-        whole = part == slice(0, len(steps))
-        _add_part(rows if whole else rows.part(part), steps[part], epochs[part], form, collector)
+        if part == slice(0, len(steps)):
+            _add_part(rows, steps, epochs, form, collector)
+        else:
+            _add_part(rows.part(part), steps[part], epochs[part], form, collector)
 
 
 def _add_part(rows: Rows, steps: Sequence[int], epochs: Sequence[float], form: Layout, collector: Collector) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import le
 from pathlib import Path
 
@@ -31,11 +32,13 @@ class Following(Collector):
         self._turns: dict[str, int] = {}
         self._file = Path()
         self._unlike = ""
+        self._rising: Sequence[float] = ()  # looked at last, and nothing goes back in it
 
     def parts(self, steps: Sequence[int], epochs: Sequence[float]) -> Iterator[slice]:
         """The stretches in which nothing goes back."""
         counts: Sequence[float] = epochs if self._by_epoch else steps
-        if self._unlike or all(map(le, counts[:-1], counts[1:])):
+        if counts is self._rising or self._unlike or all(map(le, counts, islice(counts, 1, None))):
+            self._rising = counts
             yield slice(0, len(steps))
             return
         ends = [i for i in range(1, len(counts)) if counts[i] < counts[i - 1]]
@@ -48,13 +51,13 @@ class Following(Collector):
     def columns(
         self, path: Path, steps: Sequence[int], epochs: Sequence[float], values: Mapping[str, Sequence[float]]
     ) -> None:
-        for part in self.parts(steps, epochs):
-            if steps[part]:
-                for name in values:
-                    self._look(path, name, steps[part.start], epochs[part.start])
-                super().columns(
-                    path, steps[part], epochs[part], {name: column[part] for name, column in values.items()}
-                )
+        for part in self.parts(steps, epochs) if steps else ():
+            rows = steps, epochs, values
+            if part != slice(0, len(steps)):
+                rows = steps[part], epochs[part], {name: column[part] for name, column in values.items()}
+            for name in values:
+                self._look(path, name, rows[0][0], rows[1][0])
+            super().columns(path, *rows)
 
     def no_resume(self) -> tuple[Path, str] | None:
         """The file, and why its steps go back without a resume; None where each time it can be one."""
