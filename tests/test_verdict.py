@@ -64,7 +64,7 @@ def test_other_seeds_are_found_each_once_and_the_newest_counts(example: Path) ->
         {"content_hash": "other"},
         {"preset": "train"},
         {"status": "failed"},
-        {"data": "/elsewhere"},
+        {"parameters": {"SEED": 1, "DATA_DIR": "/elsewhere"}},
         {"job": "LR: 0.05\nx-job: {device: cpu}\n"},
         {"job": "x-job: {device: cuda}\n"},
     ],
