@@ -50,9 +50,10 @@ def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Set
         if not data.splits.get(split):
             raise DataError(f"{folder}: no picture in {split}", hint="the preset `data` shows what was found")
     train = data.splits.get("train", ())
-    if params.MAX_TRAIN_SAMPLES and params.MAX_TRAIN_SAMPLES < len(train):
+    if params.MAX_TRAIN_SAMPLES and len(train) > params.MAX_TRAIN_SAMPLES:
         train = tuple(random.Random(params.SEED).sample(train, params.MAX_TRAIN_SAMPLES))
-    say(f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({folder.resolve().name})")
+    sizes = ", ".join(f"{len(found)} {split}" for split, found in data.splits.items() if found)
+    say(f"data: {sizes} ({folder.resolve().name})")
     return Sets(data, train)
 
 

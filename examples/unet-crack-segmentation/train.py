@@ -6,9 +6,9 @@
 
 What it teaches: a training loop that can be believed. Every random choice follows from SEED and the epoch, so that a
 run that was killed and resumed equals one that was not; gradients of small batches add up to that of the large one; a
-loss that is not finite stops the run and names its pictures; the threshold is chosen on val and frozen for test; and the
-best checkpoint is read back from the disk before anybody believes it. You will see a line an epoch, at the end the
-metrics of the test split, and in the run folder checkpoints, curves and the pictures with the worst masks first.
+loss that is not finite stops the run and names its pictures; the threshold is chosen on val and frozen for test; and
+the best checkpoint is read back from the disk before anybody believes it. You will see a line an epoch, at the end
+the metrics of the test split, and in the run folder checkpoints, curves and pictures, the worst masks first.
 """
 
 from __future__ import annotations
