@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,6 +19,7 @@ from cvl.kit import run
 from cvl.kit.run import say
 
 T = TypeVar("T")
+GRACE_SECONDS = 3.0
 _FABRIC = {"fp32": "32-true", "fp16": "16-mixed", "bf16": "bf16-mixed"}
 
 
@@ -54,7 +58,11 @@ def fabric(precision: str, *, devices: int = 0) -> Any:
         precision=_FABRIC[resolve(precision)],
         plugins=None if started else [LightningEnvironment()],
     )
+    if not started and run.rank():
+        threading.Thread(target=_end_with_the_first, args=(os.getppid(),), daemon=True).start()
     made.launch()
+    if not started and count > 1 and made.is_global_zero:
+        atexit.register(_end_the_others, made.strategy.launcher.procs)
     if made.world_size > 1:
         say(f"{made.world_size} processes")
     return made
@@ -69,6 +77,25 @@ def folder(fabric: Any, script: str, output_dir: str | None) -> Path:
 def in_first(fabric: Any, make: Callable[[], T]) -> T:
     """`make()` in the first process; in the others a stand-in whose methods do nothing and return None."""
     return make() if fabric.is_global_zero else cast(T, _Idle())
+
+
+def _end_the_others(processes: list[Any]) -> None:
+    """Before this process leaves them alone in the middle of a step; those that are done end by themselves."""
+    others = processes.copy()
+    processes.clear()  # else Lightning's observer kills this process because one of them was
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline and any(other.poll() is None for other in others):
+        time.sleep(0.05)
+    for other in others:
+        if other.poll() is None:
+            other.kill()
+
+
+def _end_with_the_first(parent: int) -> None:
+    """Where the first process is killed the others would wait for it."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 class _Idle:
