@@ -41,6 +41,17 @@ def fetch(url: str, name: str, *, sha256: str = "") -> Path | None:
     return None
 
 
+def answers(url: str) -> bool:
+    """Whether a server answers at `url` within the time limit, whatever it says."""
+    try:
+        _open(url).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def _download(url: str, file: Path, sha256: str) -> None:
     """Into a temporary file beside `file`, then moved; OSError where it fails."""
     response = _open(url)

@@ -16,7 +16,7 @@ from torch import nn
 
 from cvl.errors import UsageError
 
-SWIN = "tu-swin_tiny_patch4_window7_224"
+SWIN = f"tu-{pretrained.SWIN}"
 
 
 def build(name: str, encoder: str, *, weights: str, image_size: tuple[int, int], embed_dim: int) -> nn.Module:
@@ -28,7 +28,7 @@ def build(name: str, encoder: str, *, weights: str, image_size: tuple[int, int],
     if name not in MODELS:
         raise UsageError(f"there is no MODEL {name}", hint=f"one of {', '.join(MODELS)}")
     model = SwinUnet(image_size, embed_dim) if name == "swin_unet" else _with_encoder(name, encoder)
-    model.pretrained = pretrained.load(model, SWIN if name == "swin_unet" else encoder, weights)
+    model.pretrained = pretrained.load(model, encoder, weights)
     return model
 
 
@@ -39,8 +39,8 @@ def groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 def multiple(model: nn.Module) -> int:
-    """What height and width of an input must divide by."""
-    return int(model.encoder.output_stride)
+    """What height and width of an input must divide by (1: it takes any)."""
+    return 1 if isinstance(model, SwinUnet) else int(model.encoder.output_stride)
 
 
 def grad_checkpoint(model: nn.Module) -> None:
@@ -76,8 +76,8 @@ def _check_encoder(name: str, encoder: str) -> None:
     universal = encoder.startswith("tu-")
     known = [f"tu-{found}" for found in timm.list_models()] if universal else smp.encoders.get_encoder_names()
     if encoder.partition(".")[0] not in known:
-        near = difflib.get_close_matches(encoder, known, n=3)
-        raise UsageError(f"there is no ENCODER {encoder}", hint=f"did you mean {', '.join(near) or 'resnet34'}?")
+        near = [found for found in known if found.startswith(encoder)] or difflib.get_close_matches(encoder, known)
+        raise UsageError(f"there is no ENCODER {encoder}", hint=f"did you mean {', '.join(near[:3]) or 'resnet34'}?")
 
 
 def _poolings(model: nn.Module) -> Iterator[ASPPPooling]:
