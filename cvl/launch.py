@@ -70,13 +70,15 @@ def default_output(example: Example) -> Path:
 def check_data(example: Example, settings: Mapping[str, Setting]) -> None:
     """Looks the user's data over before anything starts; DataError lists what is wrong with it."""
     data = settings.get(contract.DATA_DIR)
-    if data is None or not data.value or data.source in OWN or not {"yolo", "coco"} & set(example.data_formats):
+    if data is None or not data.value or data.source in OWN or not example.data_formats:
         return
-    from cvl.formats import boxes
+    from cvl.formats import boxes, masks
+    from cvl.formats.dataset import refuse
 
     allowed = settings["MAX_BAD"].value if "MAX_BAD" in settings else 0
-    found = boxes.read(Path(str(data.value)))
-    boxes.check(found, max_bad=int(allowed or 0))
+    folder = Path(str(data.value))
+    found = masks.read(folder) if "masks" in example.data_formats else boxes.read(folder)
+    refuse(found.problems, int(allowed or 0))
     for note in found.notes:
         console.say(f"data: {note}")
 

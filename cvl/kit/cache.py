@@ -8,6 +8,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from cvl.kit.run import say
 LIMIT = 20 << 30  # bytes of all caches in one folder
 RESERVE = 2 << 30  # bytes that the disk keeps for checkpoints and logs
 _MAGIC = b"cvl1"
-_ABANDONED_SECONDS = 3600.0
+_ABANDONED_SECONDS = 3600.0  # after which a temporary file is that of a process which was killed
 
 
 class Cache:
@@ -38,7 +39,7 @@ class Cache:
         self._place = folder / hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest()
         self._since = time.time()
         self._checked: set[str] = set()
-        self._room = 0  # bytes that may be written before the folder is looked over again
+        self._room = -1  # bytes that may be written before the folder is looked over again
         self._off = RawValue("b", 0)  # shared with the workers of a loader
 
     def get(self, name: str, make: Callable[[], Any]) -> Any:
@@ -46,7 +47,7 @@ class Cache:
         file = self._place / f"{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}.npy"
         found = self._read(file)
         if found is None:
-            found = np.asarray(make(), order="C")
+            found = np.asarray(make(), order="C").view()
             found.flags.writeable = False
             self._keep(file, found)
         return found
@@ -54,17 +55,19 @@ class Cache:
     def _read(self, file: Path) -> Any:
         """None where the file is not there or not whole; its content is checked once in a process."""
         try:
-            array = np.load(file, mmap_mode="r")
+            array = np.lib.format.open_memmap(file, mode="r")
             if file.name not in self._checked:
-                if _trailer(array) != _last_bytes(file):
+                if _check_sum(array) != _last_bytes(file):
                     return None
                 os.utime(file)
                 self._checked.add(file.name)
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):  # all that a header of garbage leads to
             return None
         return array
 
     def _keep(self, file: Path, array: Any) -> None:
+        if array.dtype.hasobject:
+            raise TypeError(f"{array.dtype}: only arrays of numbers are kept")
         if self._off.value:
             return
         try:
@@ -77,24 +80,29 @@ class Cache:
     def _has_room(self, size: int) -> bool:
         self._room -= size
         if self._room < 0:
-            self._room = self._make_room() - size
+            self._room = self._make_room(size) - size
         if self._room < 0:
-            self._stop(f"{self.limit / 2**30:.3g} GiB are full, or {self.reserve / 2**30:.3g} GiB of disk are left")
+            self._stop(
+                f"{self.limit / 2**30:.3g} GiB are used, or only {self.reserve / 2**30:.3g} GiB of disk are left"
+            )
         return self._room >= 0
 
-    def _make_room(self) -> int:
-        """Deletes what was not used for longest; a part of what is free now, since other processes write too."""
+    def _make_room(self, size: int) -> int:
+        """Bytes that this process may write now, `size` if possible: a part of what is free, for others write too.
+
+        Files that were not used for longest are deleted before nine tenths of what may be used are.
+        """
         self._place.mkdir(parents=True, exist_ok=True)
-        files = sorted((s.st_mtime, s.st_size, p) for p in self.folder.glob("*/*") if (s := _stat(p)))
-        used = sum(size for _, size, _ in files)
-        for when, size, path in files:
-            if used <= self.limit * 0.9:
+        files = sorted((s.st_mtime, s.st_size, path) for path in self.folder.glob("*/*") if (s := _stat(path)))
+        used = sum(bytes_ for _, bytes_, _ in files)
+        budget = min(self.limit, used + shutil.disk_usage(self.folder).free - self.reserve)
+        for when, bytes_, path in files:
+            if used + size <= 0.9 * budget:
                 break
-            if when < self._since and (path.suffix == ".npy" or when < time.time() - _ABANDONED_SECONDS):
+            if when < (self._since if path.suffix == ".npy" else time.time() - _ABANDONED_SECONDS):
                 path.unlink(missing_ok=True)
-                used -= size
-        free = min(self.limit - used, shutil.disk_usage(self.folder).free - self.reserve)
-        return min(free, max(free // 4, 1 << 20))
+                used -= bytes_
+        return min(budget - used, max((budget - used) // 4, size))
 
     def _stop(self, reason: str) -> None:
         if not self._off.value:
@@ -103,29 +111,33 @@ class Cache:
 
 
 def _write(file: Path, array: Any) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Under a temporary name first. Not by np.save: its error for a full disk does not say so."""
+    header = BytesIO()
+    np.lib.format.write_array_header_2_0(header, np.lib.format.header_data_from_array_1_0(array))
     temporary = file.with_name(f".{file.stem}.{uuid4().hex}")
     try:
         with temporary.open("wb") as out:
-            np.save(out, array, allow_pickle=False)
-            out.write(_trailer(array))
+            out.write(header.getvalue())
+            out.write(array)
+            out.write(_check_sum(array))
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _trailer(array: Any) -> bytes:
-    """What follows the array in its file."""
-    return _MAGIC + zlib.crc32(array).to_bytes(4, "big")
+def _check_sum(array: Any) -> bytes:
+    """What follows the array in its file: of type, shape and content."""
+    return _MAGIC + zlib.crc32(array, zlib.crc32(f"{array.dtype.str}{array.shape}".encode())).to_bytes(4, "big")
 
 
 def _last_bytes(file: Path) -> bytes:
     with file.open("rb") as content:
-        content.seek(-8, os.SEEK_END)
+        content.seek(-len(_MAGIC) - 4, os.SEEK_END)
         return content.read()
 
 
 def _stat(path: Path) -> os.stat_result | None:
+    """None where another process has just moved or deleted it."""
     try:
         return path.stat()
     except FileNotFoundError:

@@ -19,5 +19,5 @@ def seeded(*parts: int) -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(*parts))
+        torch.default_generator.manual_seed(derive(*parts))  # torch.manual_seed also queues a call for each GPU
         yield
