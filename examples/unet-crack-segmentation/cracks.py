@@ -74,8 +74,10 @@ def draw(lines: list[Line], size: tuple[int, int]) -> tuple[NDArray[np.float32],
         _stroke(dark, line.points, line.width, line.depth)
         shown = np.where(line.depth > 0, np.maximum(line.width + 2 * MARGIN, THINNEST), 0)
         _stroke(mask, line.points, shown, np.ones_like(line.depth))
-    shares = [np.asarray(layer.resize(size[::-1], Image.Resampling.BOX), np.float32) / DEEPEST for layer in (dark, mask)]
-    return shares[0], shares[1] >= 0.5
+    darkness, covered = (
+        np.asarray(layer.resize(size[::-1], Image.Resampling.BOX), np.float32) for layer in (dark, mask)
+    )
+    return darkness / DEEPEST, covered >= DEEPEST / 2
 
 
 def _entrance(rng: Generator, size: tuple[int, int]) -> tuple[Array, float]:

@@ -136,7 +136,8 @@ def _wire(rng: Generator, grey: Field) -> Field:
     points = (1 - steps) ** 2 * a + 2 * steps * (1 - steps) * b + steps**2 * c
     layer = Image.new("L", grey.shape[::-1])
     ImageDraw.Draw(layer).line([tuple(map(float, p)) for p in points], fill=255, width=int(rng.integers(3, 8)))
-    return grey * (1 - rng.uniform(0.1, 0.22) * gaussian_filter(np.asarray(layer, np.float32) / 255, rng.uniform(1.5, 3)))
+    strength = rng.uniform(0.1, 0.22)
+    return grey * (1 - strength * gaussian_filter(np.asarray(layer, np.float32) / 255, rng.uniform(1.5, 3)))
 
 
 def _stain(rng: Generator, grey: Field) -> Field:
