@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import fetch
 import views
 
 from cvl.errors import DataError
 from cvl.formats import masks
 from cvl.formats.masks import MaskDataset, Picture
-from cvl.kit import samples, weights
+from cvl.kit import weights
 from cvl.kit.cache import Cache
 from cvl.kit.datasets import Masks, normalise
 from cvl.kit.loading import loader
 from cvl.kit.run import say
 from cvl.params import Values
 
-SAMPLE = "cracks"
 DECODED = "decoded, 1"  # changes with the form in which pictures are kept
 
 
@@ -27,7 +26,6 @@ DECODED = "decoded, 1"  # changes with the form in which pictures are kept
 class Sets:
     """A checked data set; `train` holds the pictures that MAX_TRAIN_SAMPLES and CROPS make of it."""
 
-    name: str
     data: MaskDataset
     train: tuple[Picture, ...]
 
@@ -41,20 +39,9 @@ class Sets:
         return "test" if self.data.splits.get("test") else "val"
 
 
-def root(params: Values) -> tuple[str, Path]:
-    """Name and folder of the data: DATA_DIR, else DATASET."""
-    if params.DATA_DIR:
-        return Path(params.DATA_DIR).resolve().name, Path(params.DATA_DIR)
-    if params.DATASET == "sample":
-        return SAMPLE, samples.folder(SAMPLE)
-    import fetch
-
-    return params.DATASET, fetch.fetch(params.DATASET)
-
-
 def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Sets:
     """Reads and checks the data; DataError where it has more than MAX_BAD faults, or nothing in the splits `needs`."""
-    name, folder = root(params)
+    folder = fetch.locate(params.DATA_DIR, params.DATASET, params.ARCHIVE)
     data = masks.read(folder)
     masks.check(data, params.MAX_BAD)
     for note in data.notes:
@@ -66,8 +53,8 @@ def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Set
     limit = params.as_dict().get("MAX_TRAIN_SAMPLES")
     if limit and limit < len(train):
         train = tuple(random.Random(params.SEED).sample(train, limit))
-    say(f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({name})")
-    return Sets(name, data, train)
+    say(f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({folder.resolve().name})")
+    return Sets(data, train)
 
 
 def training_loader(sets: Sets, params: Values, size: tuple[int, int], processes: tuple[int, int] = (0, 1)) -> Any:

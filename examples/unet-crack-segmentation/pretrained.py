@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import imagenet
 import segmentation_models_pytorch as smp
 import timm
 import torch
@@ -50,6 +51,10 @@ def load(model: nn.Module, encoder: str, weights: str) -> str:
 
 
 def _of_encoder(encoder: str) -> State:
+    packaged = imagenet.packaged(encoder)
+    if packaged is not None:
+        say(f"ImageNet weights of {encoder} from the package {imagenet.PACKAGE}")
+        return packaged
     universal = encoder.startswith("tu-")
     return smp.encoders.get_encoder(encoder, weights=True if universal else "imagenet").state_dict()
 
