@@ -50,20 +50,25 @@ def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Set
         if not data.splits.get(split):
             raise DataError(f"{folder}: no picture in {split}", hint="the preset `data` shows what was found")
     train = data.splits.get("train", ())
-    limit = params.as_dict().get("MAX_TRAIN_SAMPLES")
+    limit = params.MAX_TRAIN_SAMPLES
     if limit and limit < len(train):
         train = tuple(random.Random(params.SEED).sample(train, limit))
-    say(f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({folder.resolve().name})")
+    say(
+        f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({folder.resolve().name})"
+    )
     return Sets(data, train)
+
+
+def training_set(sets: Sets, params: Values, size: tuple[int, int]) -> Masks:
+    """Random crops of the pictures to train on."""
+    transform = views.training(size, params.AUGMENT)
+    return Masks(sets.train * params.CROPS, transform, seed=params.SEED, cache=_cache(params))
 
 
 def training_loader(sets: Sets, params: Values, size: tuple[int, int], processes: tuple[int, int] = (0, 1)) -> Any:
     """Shuffled batches of random crops: images (N, 3, H, W), masks (N, 1, H, W), numbers of the pictures."""
-    dataset = Masks(
-        sets.train * params.CROPS, views.training(size, params.AUGMENT), seed=params.SEED, cache=_cache(params)
-    )
     return loader(
-        dataset,
+        training_set(sets, params, size),
         batch_size=params.BATCH_SIZE,
         seed=params.SEED,
         shuffle=True,
