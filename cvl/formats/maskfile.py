@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 BRIGHT = 128  # a JPEG has no two values: from here on it is foreground
-_GREY = slice(64, 192)  # what neither black nor white is after JPEG, but for a few pixels along the edges
+_GREY = slice(64, 192)  # neither black nor white: 0.02 of a crack mask at JPEG quality 10, 0.95 of a picture of asphalt
 _GREY_SHARE = 0.25
 _DARK = 16  # as bright as JPEG makes the black of a mask
 _WIDE = frozenset({"I", "F"})
@@ -47,9 +47,10 @@ def look(path: Path) -> Look:
     except OSError as error:
         return Look(damage=f"cannot be read: {error.strerror}")
     try:
-        with warnings.catch_warnings(), Image.open(BytesIO(data)) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            jpeg, mode, grey = image.format == "JPEG", image.mode, _grey(image)
+            with Image.open(BytesIO(data)) as image:
+                jpeg, mode, grey = image.format == "JPEG", image.mode, _grey(image)
     except Exception as error:  # Pillow raises whatever its decoders raise
         return Look(damage=f"not a readable mask ({type(error).__name__})")
     counts = grey.histogram()

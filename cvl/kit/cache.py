@@ -61,7 +61,7 @@ class Cache:
                     return None
                 os.utime(file)
                 self._checked.add(file.name)
-        except (OSError, ValueError, OverflowError):  # all that a header of garbage leads to
+        except Exception:  # NumPy raises whatever a header of garbage leads its parser to
             return None
         return array
 
@@ -82,9 +82,9 @@ class Cache:
         if self._room < 0:
             self._room = self._make_room(size) - size
         if self._room < 0:
-            self._stop(
-                f"{self.limit / 2**30:.3g} GiB are used, or only {self.reserve / 2**30:.3g} GiB of disk are left"
-            )
+            short = shutil.disk_usage(self.folder).free - size < self.reserve
+            reason = f"{_gib(self.reserve)} of disk are to stay free" if short else f"{_gib(self.limit)} are full"
+            self._stop(reason)
         return self._room >= 0
 
     def _make_room(self, size: int) -> int:
@@ -108,6 +108,10 @@ class Cache:
         if not self._off.value:
             self._off.value = 1
             say(f"cache {self.folder}: nothing more is kept ({reason})")
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB"
 
 
 def _write(file: Path, array: Any) -> None:

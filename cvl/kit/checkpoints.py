@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def write(file: Path, state: Mapping[str, Any]) -> None:
     except OSError as error:
         raise JobError(f"{file} could not be written: {error.strerror or error}", hint=hint) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is the trouble
+            temporary.unlink(missing_ok=True)
 
 
 def _save(file: Path, state: Mapping[str, Any]) -> None:

@@ -129,7 +129,7 @@ def _open(load: Callable[[Path], Image.Image], path: Path, picture: masks.Pictur
     try:
         image = load(path)
     except Exception as error:  # Pillow raises whatever its decoders raise
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        reason = getattr(error, "strerror", None) or f"not a readable picture ({type(error).__name__})"
         raise DataError(f"{path}: {reason}", hint="it was sound when the data was checked: has it changed?") from error
     if image.size != (picture.width, picture.height):
         found = f"{image.width}x{image.height}, when the data was checked it was {picture.width}x{picture.height}"

@@ -121,6 +121,7 @@ class Loader(DataLoader):  # type: ignore[misc]
             except RuntimeError as error:
                 self._explain(error, started)
             if isinstance(batch, CvlError):
+                batches = self._iterator = None  # the workers end now; the garbage collector would take seconds
                 raise batch
             yield batch
 

@@ -37,7 +37,7 @@ def optimizer(name: str, groups: Mapping[str, Iterable[Any]], *, lr: float, weig
         made += [{"name": group, "params": decayed, "weight_decay": weight_decay}] if decayed else []
         made += [{"name": f"{group}/no_decay", "params": plain, "weight_decay": 0.0}] if plain else []
     if not made:
-        raise UsageError("there is nothing to train: every parameter is frozen", hint="FREEZE less")
+        raise UsageError("there is nothing to train: every parameter is frozen")
     return _OPTIMIZERS[name](made, lr=lr)
 
 

@@ -90,8 +90,8 @@ class Trial:
 
     def __str__(self) -> str:
         if self.images_per_s is None:
-            return f"{self.size:>10}  does not fit"
-        return f"{self.size:>10}{self.images_per_s:>10.1f}{self.memory_gb:>9.2f}"
+            return f"batch size {self.size:>4}: does not fit"
+        return f"batch size {self.size:>4}: {self.images_per_s:>8.1f} images/s, {self.memory_gb:.2f} GiB"
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,11 @@ class BatchSizes:
         return min(size for size, speed in speeds.items() if speed >= _AS_FAST * max(speeds.values()))
 
     def text(self) -> str:
-        """A table and the recommendation, for a person."""
+        """Every trial and the recommendation, for a person."""
         fitting = [trial.size for trial in self.trials if trial.images_per_s]
         bound = "the largest that fits" if len(fitting) < len(self.trials) else "the largest tried"
-        head = f"{'batch size':>10}{'images/s':>10}{'GiB':>9}"
         why = f"as fast as any within {1 - _AS_FAST:.0%}; {bound}: {max(fitting)}"
-        return "\n".join([head, *map(str, self.trials), f"recommended: BATCH_SIZE={self.recommended} ({why})"])
+        return "\n".join([*map(str, self.trials), f"recommended: BATCH_SIZE={self.recommended} ({why})"])
 
 
 def batch_sizes(

@@ -17,8 +17,8 @@ from scipy.spatial import Voronoi
 
 Array = NDArray[np.float64]
 STEP = 2.0
-FINE = 4  # lines are drawn this much larger, so that widths are exact to a quarter of a pixel
-MARGIN = 0.45  # of a pixel on each side of the opening still belongs to the mask, as people draw it
+FINE = 4  # lines are drawn this much larger: Pillow draws them one pixel, here a quarter, wider than asked for
+MARGIN = 0.45  # of a pixel at least on each side of the opening still belongs to the mask, as people draw it
 THINNEST = 1.8  # width of the mask of a hairline
 DEEPEST = 255
 KINDS = {"single": 0.4, "branching": 0.32, "double": 0.12, "network": 0.16}

@@ -50,12 +50,9 @@ def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Set
         if not data.splits.get(split):
             raise DataError(f"{folder}: no picture in {split}", hint="the preset `data` shows what was found")
     train = data.splits.get("train", ())
-    limit = params.MAX_TRAIN_SAMPLES
-    if limit and limit < len(train):
-        train = tuple(random.Random(params.SEED).sample(train, limit))
-    say(
-        f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({folder.resolve().name})"
-    )
+    if params.MAX_TRAIN_SAMPLES and params.MAX_TRAIN_SAMPLES < len(train):
+        train = tuple(random.Random(params.SEED).sample(train, params.MAX_TRAIN_SAMPLES))
+    say(f"data: {', '.join(f'{len(found)} {split}' for split, found in data.splits.items() if found)} ({folder.resolve().name})")
     return Sets(data, train)
 
 

@@ -3,8 +3,8 @@
     cvl run unet-crack-segmentation evaluate                                   the model trained last, on val
     CHECKPOINT=best_model.pt SPLIT=test cvl run unet-crack-segmentation evaluate --data my-roads
 
-The threshold is the one that training chose on val, whatever the split: one chosen on test would flatter. THRESHOLD sets
-another. Scores come over all pixels and as the mean of the pictures, and apart for pictures with and without a crack.
+The threshold is the one that training chose on val, whatever the split: one chosen on test would flatter. THRESHOLD
+sets another. Scores come over all pixels and as the mean of the pictures, and apart for pictures with and without a crack.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import data

@@ -6,11 +6,13 @@ it can be brought along: ARCHIVE=file.zip.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -34,16 +36,37 @@ def locate(data_dir: str | None, dataset: str, archive: str | None = None) -> Pa
 
 def public(name: str, archive: str | None = None, *, sets: dict[str, PublicSet] = SETS) -> Path:
     """The folder of the public set `name`; DataError where it is not there and cannot be fetched."""
-    wanted, folder = sets[name], weights.cache() / "data" / name
+    folder = weights.cache() / "data" / name
     if not (folder / RECORD).is_file():
-        file = Path(archive) if archive else _download(name, wanted)
-        try:
-            _lay_out(name, wanted, file, folder)
-        finally:
-            if not archive:
-                file.unlink(missing_ok=True)
-        say(f"{name}: {wanted.terms}")
+        with _alone(folder.with_name(f".{name}.lock")):
+            if not (folder / RECORD).is_file():
+                _bring(name, sets[name], folder, archive)
     return folder
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One process of this machine at a time; the others wait and find what it brought."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise DataError(
+            f"{lock.parent}: {error.strerror}", hint="set CVL_CACHE to a folder that you may write to"
+        ) from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _bring(name: str, wanted: PublicSet, folder: Path, archive: str | None) -> None:
+    file = Path(archive) if archive else _download(name, wanted)
+    try:
+        _lay_out(name, wanted, file, folder)
+    finally:
+        if not archive:
+            file.unlink(missing_ok=True)
+    say(f"{name}: {wanted.terms}")
 
 
 def _download(name: str, wanted: PublicSet) -> Path:
@@ -58,7 +81,6 @@ def _download(name: str, wanted: PublicSet) -> Path:
 
 def _lay_out(name: str, wanted: PublicSet, file: Path, folder: Path) -> None:
     """The set in `folder`, complete or not at all; the record is the last file in it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     making = folder.with_name(f".{name}.{os.getpid()}")
     try:
         counts = _unpack(wanted, file, making)
@@ -68,17 +90,9 @@ def _lay_out(name: str, wanted: PublicSet, file: Path, folder: Path) -> None:
                 hint=f"is it the archive of {wanted.page}?",
             )
         write_json(making / RECORD, _record(wanted, file, counts))
-        _move(making, folder)
+        os.replace(making, folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-
-
-def _move(making: Path, folder: Path) -> None:
-    try:
-        os.replace(making, folder)
-    except OSError:
-        if not (folder / RECORD).is_file():  # another process was faster
-            raise
 
 
 def _unpack(wanted: PublicSet, file: Path, folder: Path) -> dict[str, int]:
@@ -89,8 +103,13 @@ def _unpack(wanted: PublicSet, file: Path, folder: Path) -> dict[str, int]:
             for item in wanted.read(archive):
                 _write(item, folder)
                 counts[item.split] += 1
-    except (OSError, BadZipFile) as error:
+    except BadZipFile as error:
         raise DataError(f"{file}: no archive that can be read ({error})", hint=f"get it from {wanted.page}") from None
+    except OSError as error:
+        raise DataError(
+            f"{file} cannot be unpacked into {folder.parent}: {error.strerror or error}",
+            hint="the file must be there, and room on the disk",
+        ) from None
     except (KeyError, ValueError, TypeError, StopIteration) as error:
         raise DataError(
             f"{file}: not laid out as expected ({type(error).__name__}: {error})",

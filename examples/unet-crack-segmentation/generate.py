@@ -30,7 +30,7 @@ from PIL import Image
 from textures import BANDS
 
 from cvl import params as parameters
-from cvl.errors import UsageError
+from cvl.errors import JobError, UsageError
 from cvl.kit import run
 from cvl.kit.runlog import write_text
 
@@ -63,8 +63,13 @@ def main() -> None:
     recipe = Recipe(params.SEED, size(params.PICTURE_SIZE), params.EMPTY_SHARE, params.JPEG_QUALITY)
     numbers = counts(params.NUM_PICTURES)
     root = new_folder(params.OUTPUT_DIR or "outputs/cracks")
-    made = list(progress(generate(root, recipe, numbers, workers=params.NUM_WORKERS), sum(numbers.values())))
-    write_record(root, recipe, made)
+    try:
+        made = list(progress(generate(root, recipe, numbers, workers=params.NUM_WORKERS), sum(numbers.values())))
+        write_record(root, recipe, made)
+    except OSError as error:
+        raise JobError(
+            f"OUTPUT_DIR {root}: {error.strerror or error}", hint="is there room, and may you write?"
+        ) from None
     print("\n".join(table(made)))
     print(root)
 

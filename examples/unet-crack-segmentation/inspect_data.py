@@ -88,8 +88,9 @@ def table(data: MaskDataset) -> list[str]:
 def width(picture: Picture) -> float:
     """Mean width of the cracks in pixels, 0 for none: twice the distance from middle line to border, less one."""
     mask = np.asarray(maskfile.load(picture.mask)) > 0
-    middle = skeletonize(mask)
-    return float(2 * distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][middle].mean() - 1) if middle.any() else 0.0
+    if not mask.any() or mask.all():
+        return 0.0
+    return float(2 * distance_transform_edt(mask)[skeletonize(mask)].mean() - 1)
 
 
 def spread(pictures: Sequence[Picture], count: int) -> list[Picture]:

@@ -1,8 +1,9 @@
 """Losses by name. Each is a list of weighted parts, every part a mean over pictures or pixels.
 
-No part mixes pictures, so that a gradient accumulated over batches, or averaged over processes, equals that of one large batch.
-A mask without a crack is no special case: the overlaps (dice, tversky, cldice) count one pixel as found in every
-picture (SMOOTH), so predicting nothing there costs 0, and more the more is predicted; lovasz is the highest logit's hinge.
+No part mixes pictures, so that a gradient accumulated over batches, or averaged over processes, equals that of one
+large batch. A mask without a crack is no special case: the overlaps (dice, tversky, cldice) count one pixel as found
+in every picture (SMOOTH), so that predicting nothing there costs 0, and more the more is predicted; lovasz is the
+highest logit's hinge.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def near(truth: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def highest_near(probability: np.ndarray, tolerance: float) -> np.ndarray:
-    """The highest probability within `tolerance` of each pixel: at any threshold, whether something was predicted near it."""
+    """The highest probability within `tolerance` of each pixel: says of any threshold whether a prediction is near."""
     reach = floor(tolerance)
     rows, columns = np.ogrid[-reach : reach + 1, -reach : reach + 1]
     disc = rows**2 + columns**2 <= tolerance**2

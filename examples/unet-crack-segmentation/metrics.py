@@ -26,8 +26,8 @@ Curves = dict[str, np.ndarray]
 class Scores:
     """Sums over the pictures of a split; `thresholds` are those that `best_threshold` tries and clDice is known at.
 
-    `tolerance` in pixels, for precision, recall and F1 as crack papers have them: a predicted pixel is right where a crack
-    pixel is that near, a crack pixel found where a predicted one is that near (Euclidean, between centres of pixels).
+    `tolerance` in pixels, for precision, recall and F1 as crack papers have them: a predicted pixel is right where a
+    crack pixel is that near, a crack pixel found where a predicted one is that near (Euclidean, between centres).
     """
 
     def __init__(

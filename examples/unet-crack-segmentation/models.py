@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pretrained
+import recompute
 import segmentation_models_pytorch as smp
 import timm
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP, ASPPPooling
@@ -20,7 +21,7 @@ SWIN = f"tu-{pretrained.SWIN}"
 
 
 def build(name: str, encoder: str, *, weights: str, image_size: tuple[int, int], embed_dim: int) -> nn.Module:
-    """The network `name`; `encoder` counts for all but swin_unet, `image_size` (H, W) and `embed_dim` for that one alone.
+    """The network `name`; swin_unet brings its own encoder, and alone goes by `image_size` (H, W) and `embed_dim`.
 
     `weights` is imagenet, none, or a file (an encoder's, or a checkpoint of this example). What was really
     loaded is the model's attribute `pretrained`: imagenet where the hub answers or has it cached, else none.
@@ -44,14 +45,8 @@ def multiple(model: nn.Module) -> int:
 
 
 def grad_checkpoint(model: nn.Module) -> None:
-    """Activations of the encoder are computed again in the backward pass: less memory, more time."""
-    inner = getattr(model.encoder, "model", model.encoder)
-    if not hasattr(inner, "set_grad_checkpointing"):
-        raise UsageError(
-            f"GRAD_CHECKPOINT: the encoder {type(inner).__name__} cannot compute its activations again",
-            hint="take an encoder of timm (ENCODER=tu-…) or MODEL=swin_unet, or lower BATCH_SIZE and raise GRAD_ACCUM",
-        )
-    inner.set_grad_checkpointing(True)
+    """Activations of the encoder are computed again in the backward pass: less memory, more time, the same result."""
+    recompute.encoder_blocks(model.encoder)
 
 
 def _with_encoder(name: str, encoder: str) -> nn.Module:
@@ -63,7 +58,8 @@ def _with_encoder(name: str, encoder: str) -> nn.Module:
             model = MODELS[name](encoder_name=encoder, encoder_weights=None, classes=1, **options)
     except (ValueError, RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"MODEL={name} cannot be built on ENCODER={encoder}: {error}", hint="ENCODER=resnet34 fits every MODEL"
+            f"MODEL={name} cannot be built on ENCODER={encoder}: {error}",
+            hint="ENCODER=resnet34 fits every MODEL but unet_swin",
         ) from error
     for part in _poolings(model):
         part[2] = nn.GroupNorm(32, part[2].num_features)

@@ -12,7 +12,7 @@ import timm
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file
-from swin_unet import SwinUnet
+from swin_unet import DEPTHS, PATCH, SwinUnet
 from torch import Tensor, nn
 
 from cvl.errors import UsageError
@@ -65,7 +65,9 @@ def _of_swin(model: SwinUnet) -> State:
         raise UsageError(
             f"the ImageNet weights of MODEL=swin_unet have EMBED_DIM={SWIN_DIM}, asked for {dim}", hint="WEIGHTS=none"
         )
-    state = timm.create_model(SWIN, pretrained=True, num_classes=0, window_size=model.encoder.window).state_dict()
+    window = model.encoder.window
+    smallest = PATCH * 2 ** (len(DEPTHS) - 1) * window  # timm makes windows no larger than its deepest map
+    state = timm.create_model(SWIN, pretrained=True, window_size=window, img_size=smallest).state_dict()
     return {name: state[name] for name in model.encoder.state_dict()}
 
 
@@ -115,4 +117,6 @@ def _read(file: Path) -> State:
 
 
 def _no_weights(file: Path) -> UsageError:
-    return UsageError(f"WEIGHTS={file} holds no weights", hint="a state dict (.pt, .pth, .safetensors), or a checkpoint")
+    return UsageError(
+        f"WEIGHTS={file} holds no weights", hint="a state dict (.pt, .pth, .safetensors), or a checkpoint"
+    )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import models
 import trained
 from tiles import Tiles
 from torch import nn

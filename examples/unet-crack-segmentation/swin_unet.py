@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from swin_block import SwinBlock
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from cvl.errors import UsageError
 
@@ -59,7 +58,6 @@ class Encoder(nn.Module):
     def __init__(self, dim: int, window: int) -> None:
         super().__init__()
         self.window = window
-        self.grad_checkpointing = False
         self.patch_embed = PatchEmbed(dim)
         self.layers = nn.ModuleList(
             Stage(dim * 2**i, i, window, PatchMerging(dim * 2 ** (i - 1)) if i else nn.Identity())
@@ -67,14 +65,10 @@ class Encoder(nn.Module):
         )
         self.norm = nn.LayerNorm(dim * 2 ** (len(DEPTHS) - 1))
 
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        self.grad_checkpointing = enable
-
     def forward(self, images: Tensor) -> list[Tensor]:
         maps = [self.patch_embed(images)]
         for stage in self.layers:
-            again = self.grad_checkpointing and torch.is_grad_enabled()
-            maps.append(checkpoint(stage, maps[-1], use_reentrant=False) if again else stage(maps[-1]))
+            maps.append(stage(maps[-1]))
         return [*maps[1:-1], self.norm(maps[-1])]
 
 

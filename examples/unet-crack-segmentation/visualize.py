@@ -53,9 +53,8 @@ def main() -> None:
     shown = folder / "visualizations"
     drawing.save(batch(images, masks, names), shown / "batch.png")
     share = float(masks.mean())
-    print(
-        f"{shown / 'batch.png'}: {len(images)} crops of {size[1]}x{size[0]}, {share:.2%} crack, AUGMENT={params.AUGMENT}"
-    )
+    what = f"{len(images)} crops of {size[1]}x{size[0]}, {share:.2%} crack, AUGMENT={params.AUGMENT}"
+    print(f"{shown / 'batch.png'}: {what}")
 
     if used:
         whole = sets.data.splits[split]
@@ -67,9 +66,8 @@ def main() -> None:
             model, chosen, used.tiles, params, fabric=fabric, threshold=used.threshold, cldice=False, seen=gallery.keep
         )
         gallery.write(judged, shown, prefix=split)
-        print(
-            f"{shown}/{split}_*.png: {len(chosen)} pictures, worst first, mean Dice {sum(judged.dice) / len(chosen):.3f}"
-        )
+        mean = sum(judged.dice) / len(chosen)
+        print(f"{shown}/{split}_*.png: {len(chosen)} pictures, worst first, mean Dice {mean:.3f}")
 
 
 def checkpoint(params: Values) -> Path | None:

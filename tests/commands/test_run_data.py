@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.examples_factory import MANIFEST, make_example
+from tests.formats import folders
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -57,8 +60,8 @@ def shared_picture(folder: Path) -> None:
     shutil.copy(folder / "images" / "train" / "0.png", folder / "images" / "val" / "0.png")
 
 
-def run(data: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    words = ["run", "yolo-ui-detection", "train", "--data", str(data), "--engine", "local"]
+def run(data: Path, tmp_path: Path, example: str = "yolo-ui-detection") -> subprocess.CompletedProcess[str]:
+    words = ["run", example, "train", "--data", str(data), "--engine", "local"]
     command = [sys.executable, "-m", "cvl", *words, "--dry-run", "--output", str(tmp_path / "out")]
     return subprocess.run(command, cwd=REPOSITORY, env={**os.environ}, capture_output=True, text=True, timeout=60)
 
@@ -96,3 +99,22 @@ def test_sound_data_is_taken(tmp_path: Path) -> None:
     done = run(sound(tmp_path / "data"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"DATA_DIR={tmp_path / 'data'}" in done.stdout
+
+
+@pytest.fixture
+def of_masks(tmp_path: Path) -> str:
+    """An example that takes folders of masks."""
+    text = MANIFEST.format(name="toy-masks").replace("environment:", "data: {formats: [masks]}\nenvironment:")
+    text = text.replace("parameters:\n", "parameters:\n  DATA_DIR: {type: path, description: Own data}\n")
+    return str(make_example(tmp_path / "catalogue", "toy-masks", {"example.yaml": text}))
+
+
+def test_masks_are_checked_as_well(tmp_path: Path, of_masks: str) -> None:
+    data = folders.masks(tmp_path / "data")
+    folders.mask(data / "train/masks/train1.png")
+    done = run(data, tmp_path, of_masks)
+    assert done.returncode == 0, done.stderr
+    assert "data: train: 1 of 3 masks are empty: pictures without foreground" in done.stderr
+    folders.mask(data / "train/masks/train1.png", 1, 2, 3)
+    done = run(data, tmp_path, of_masks)
+    assert done.returncode == 2 and "train1.png: 4 value(s) (0, 1, 2, …)" in done.stderr, done.stderr

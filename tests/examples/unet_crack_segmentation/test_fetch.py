@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -125,7 +126,8 @@ def served(archives: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    """But the locks."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
 def test_crackforest_is_fetched_once_and_its_regions_become_masks(
@@ -153,6 +155,15 @@ def test_crackforest_is_fetched_once_and_its_regions_become_masks(
     assert asked == ["/crackforest.zip"]
 
 
+def test_two_processes_fetch_it_once(fetch: Fetch, served: tuple[str, list[str]]) -> None:
+    address, asked = served
+    with ThreadPoolExecutor(2) as pool:
+        folders = list(pool.map(lambda _: fetch("deepcrack", url=f"{address}/deepcrack.zip"), range(2)))
+    assert folders[0] == folders[1]
+    assert asked == ["/deepcrack.zip"]
+    assert "fetched.json" in files(Path(folders[0]))
+
+
 @pytest.mark.parametrize("name", ["deepcrack", "crack500"])
 def test_an_archive_can_be_brought_along(fetch: Fetch, archives: Path, name: str) -> None:
     folder = Path(fetch(name, archives / f"{name}.zip"))
@@ -170,7 +181,6 @@ def test_an_archive_can_be_brought_along(fetch: Fetch, archives: Path, name: str
         ("few.zip", "1 train in it, crackforest has 1 train, 1 val, 1 test"),
         ("other.zip", "no picture with a mask in it"),
         ("page.zip", "no archive that can be read (File is not a zip file)"),
-        ("missing.zip", "no archive that can be read ([Errno 2] No such file"),
         ("no-key.zip", "not laid out as expected (KeyError: 'Segmentation')"),
         ("no-picture.zip", "not laid out as expected (KeyError: '001')"),
     ],
@@ -182,6 +192,18 @@ def test_another_archive_is_refused_and_leaves_nothing(
     assert f"{archive}: {message}" in found
     assert "CrackForest-dataset" in hint
     assert not files(tmp_path / "cache")
+
+
+def test_what_cannot_be_read_or_written_is_said(fetch: Fetch, archives: Path, tmp_path: Path) -> None:
+    found, hint = fetch("crackforest", archives / "missing.zip")
+    assert f"missing.zip cannot be unpacked into {tmp_path}/cache/data: No such file" in found
+    assert "must be there" in hint
+    (tmp_path / "cache/data/.crackforest.lock").unlink()
+    (tmp_path / "cache/data").rmdir()
+    (tmp_path / "cache/data").write_text("in the way")
+    found, hint = fetch("crackforest", archives / "crackforest.zip")
+    assert found == f"{tmp_path}/cache/data: File exists"
+    assert "CVL_CACHE" in hint
 
 
 def test_what_is_no_archive_is_not_kept(fetch: Fetch, served: tuple[str, list[str]], tmp_path: Path) -> None:

@@ -144,7 +144,11 @@ def check_centre_lines() -> None:
 
 
 def check_counts_are_those_of_brute_force_at_every_threshold() -> None:
-    pictures = [*random_pictures(3), (np.zeros((7, 9)), np.zeros((7, 9), bool)), (np.ones((5, 4)), np.zeros((5, 4), bool))]
+    pictures = [
+        *random_pictures(3),
+        (np.zeros((7, 9)), np.zeros((7, 9), bool)),
+        (np.ones((5, 4)), np.zeros((5, 4), bool)),
+    ]
     scores = scored(pictures)
     for threshold in (0.0, 0.001, 0.2, 0.5, 0.733, 0.999, 1.0):
         counts = [brute(probability, truth, threshold) for probability, truth in pictures]
@@ -202,7 +206,9 @@ def check_pictures_without_a_crack() -> None:
 
 
 def check_a_crack_nobody_predicts_near_a_clear_picture() -> None:
-    close(scored([(np.zeros((6, 6)), np.eye(6, dtype=bool))]).at(0.5), {"cldice": 0, "cldice_per_image": 0, "f1_2px": 0})
+    close(
+        scored([(np.zeros((6, 6)), np.eye(6, dtype=bool))]).at(0.5), {"cldice": 0, "cldice_per_image": 0, "f1_2px": 0}
+    )
 
 
 def check_perfect_predictions_score_one() -> None:
