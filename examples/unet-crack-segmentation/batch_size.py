@@ -21,6 +21,7 @@ from cvl import params as parameters
 from cvl.kit import processes, run, tuning
 from cvl.kit.runlog import write_config, write_json
 
+LOWEST = 2  # BatchNorm cannot normalise what is left of a single small crop
 CROPS = 16  # different ones; larger batches have them several times
 
 
@@ -39,7 +40,7 @@ def main() -> None:
         chosen = torch.arange(count) % len(images)
         return trial.step(images[chosen], masks[chosen])
 
-    found = tuning.batch_sizes(step, device=device, high=params.MAX_BATCH_SIZE)
+    found = tuning.batch_sizes(step, device=device, low=LOWEST, high=params.MAX_BATCH_SIZE)
     plots.batch_sizes(found.trials, found.recommended, folder / "visualizations" / "batch_size.png")
     text = command(params, "BATCH_SIZE", str(found.recommended))
     trials = [asdict(trial) for trial in found.trials]

@@ -4,7 +4,7 @@
     CHECKPOINT=best_model.pt SPLIT=test cvl run unet-crack-segmentation evaluate --data my-roads
 
 The threshold is the one that training chose on val, whatever the split: one chosen on test would flatter. THRESHOLD
-sets another. Scores come over all pixels and as the mean of the pictures, and apart for pictures with and without a crack.
+sets another. Scores come over all pixels and as the mean of the pictures, and for pictures with and without a crack.
 """
 
 from __future__ import annotations
