@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def write_source(folder: Path, road: Path) -> None:
         image.save(folder / "a [1]*.png")
         image.save(folder / "more" / "A [1]*.png")
         image.convert("RGBA").save(folder / "clear.png")
-        image.convert("L").convert("I;16").point(lambda value: value * 257 + 0).save(folder / "deep.png")
+        image.convert("L").convert("I;16").point(lambda value: value * 257).save(folder / "deep.png")
         image.resize((5, 5)).save(folder / "tiny.png")
         image.resize((200, 20)).save(folder / "wide.webp")
         turned = Image.Exif()
@@ -151,17 +151,16 @@ def pixels(file: Path) -> list[int]:
         return list(image.convert("L").tobytes())
 
 
-@pytest.fixture
-def counted(place: Place) -> Iterator[tuple[int, int, int]]:
-    """Found, wrong and missed pixels of test, from the masks that evaluate wrote."""
-    found = wrong = missed = 0
+def counted(place: Place) -> Counter[tuple[bool, bool]]:
+    """Pixels of test by (predicted, true), from the masks that evaluate wrote."""
+    counts: Counter[tuple[bool, bool]] = Counter()
     for number in range(3):
         name = f"test-{number}.png"
         predicted = pixels(place.folder("evaluate") / "evaluation" / "predictions" / name)
-        for p, t in zip(predicted, pixels(place.data / "test" / "masks" / name), strict=True):
-            assert p in (0, 255)
-            found, wrong, missed = found + (p and t > 0), wrong + (p and not t > 0), missed + (t > 0 and not p)
-    yield found // 255, wrong // 255, missed
+        assert set(predicted) <= {0, 255}
+        truth = pixels(place.data / "test" / "masks" / name)
+        counts.update((p > 0, t > 0) for p, t in zip(predicted, truth, strict=True))
+    return counts
 
 
 def test_evaluate_repeats_what_training_found_on_test(place: Place) -> None:
@@ -176,9 +175,10 @@ def test_evaluate_repeats_what_training_found_on_test(place: Place) -> None:
     assert f"{found['metrics']['dice']:.4f}" in run.text and "1 without a crack: nothing predicted on" in run.text
 
 
-def test_the_masks_are_what_the_metrics_were_counted_on(place: Place, counted: tuple[int, int, int]) -> None:
+def test_the_masks_are_what_the_metrics_were_counted_on(place: Place) -> None:
     metrics = read(place.run("evaluate"), "evaluation/metrics.json")["metrics"]
-    found, wrong, missed = counted
+    counts = counted(place)
+    found, wrong, missed = counts[True, True], counts[True, False], counts[False, True]
     assert found > 0
     assert metrics["dice"] == pytest.approx(2 * found / (2 * found + wrong + missed), abs=1e-12)
     assert metrics["precision"] == pytest.approx(found / (found + wrong), abs=1e-12)
