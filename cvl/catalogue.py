@@ -58,12 +58,15 @@ def entries(within: Path) -> Iterator[Entry]:
 
 
 def find(word: str) -> Example:
-    """The example that `word` means: a path, an exact name, or a suffix that fits only one."""
+    """The example that `word` means: see folder_of."""
     return manifest.load(folder_of(word) / contract.MANIFEST)
 
 
 def folder_of(word: str) -> Path:
-    """The folder of the example that `word` means; UsageError suggests the nearest name."""
+    """The folder of the example that `word` means: a path, a name, or part of only one, from the start of a word on.
+
+    UsageError suggests the nearest name.
+    """
     path = Path(word)
     if "/" in word or word in (".", ".."):
         if not (path / contract.MANIFEST).is_file():
@@ -72,7 +75,7 @@ def folder_of(word: str) -> Path:
     known = {folder.name: folder for folder in folders(root())}
     if word in known:
         return known[word]
-    matches = [name for name in known if name.endswith(f"-{word}")]
+    matches = [name for name in known if word and f"-{word}" in f"-{name}"]
     if len(matches) == 1:
         return known[matches[0]]
     if matches:

@@ -47,7 +47,8 @@ class _Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             near = suggest(args[0], COMMANDS)
-            raise click.UsageError(f"there is no command {args[0]!r}" + (f", did you mean {near!r}?" if near else ""))
+            words = f"there is no command {args[0]!r}" + (f", did you mean {near}?" if near else "")
+            raise click.UsageError(words, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -74,14 +75,14 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no ✓ shows a ?
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(prog_name="cvl", standalone_mode=False)
     except CvlError as error:
         _print_error(error.message, error.hint)
         code = error.exit_code
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        error.show()
+        _print_click(error)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _print_error("interrupted")
@@ -101,6 +102,18 @@ def _print_error(message: str, hint: str = "") -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+
+
+def _print_click(error: click.ClickException) -> None:
+    """click's own errors in the words and form of ours."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # its message is the help page
+        error.show()
+        return
+    near = getattr(error, "possibilities", None)
+    message = (error.message if near else error.format_message()).removesuffix(".")
+    message = message[:1].lower() + message[1:] + (f", did you mean {' or '.join(near)}?" if near else "")
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    _print_error(message, f"`{ctx.command_path if ctx else 'cvl'} --help` shows the usage")
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -143,7 +143,7 @@ def _sections(run: Compared) -> dict[str, Mapping[str, Any]]:
         "image": image,
         "environment": {k: v for k, v in environment.items() if k not in hidden} | {"engine": record.engine} | packages,
         "hardware": {**record.hardware, "device": record.device},
-        "data": {"data": record.data, **record.split_sizes},
+        "data": record.split_sizes,
         "outcome": {
             name: value
             for name, value in asdict(record).items()

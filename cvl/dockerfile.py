@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+_REFERENCE = re.compile(r"(?P<plain>\\\$)|\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?::-(?P<other>[^{}$]*))?\})")
+
 
 @dataclass(frozen=True)
 class Instruction:
@@ -39,19 +41,43 @@ def only(found: Sequence[Instruction], *words: str) -> Iterator[Instruction]:
     return (instruction for instruction in found if instruction.word in words)
 
 
-def build_args(found: Sequence[Instruction]) -> dict[str, str]:
-    """The default of each ARG, empty where it has none; the first mention counts."""
+def defaults(found: Sequence[Instruction]) -> dict[str, str]:
+    """The default of each ARG as it is written, empty where it has none; the first mention counts."""
     args: dict[str, str] = {}
     for instruction in only(found, "ARG"):
         for name, default in re.findall(r"""(\w+)(?:=("[^"]*"|'[^']*'|\S*))?(?:\s|$)""", instruction.rest):
-            args.setdefault(name, default.strip("\"'"))
+            text = default.replace("$", "\\$") if default.startswith("'") else default
+            args.setdefault(name, text.strip("\"'"))
     return args
+
+
+def build_args(found: Sequence[Instruction], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The value of each ARG: the one `given`, else its default with the ARGs above it filled in."""
+    args: dict[str, str] = {}
+    for name, default in defaults(found).items():
+        args[name] = (given or {}).get(name) or filled(default, args)
+    return args
+
+
+def filled(text: str, args: Mapping[str, str]) -> str:
+    """`text` with the build arguments filled in, as Docker does it; one that is unknown is empty."""
+    return "".join(args.get(name) or other if name else plain for plain, name, other in parts(text))
+
+
+def parts(text: str) -> Iterator[tuple[str, str, str]]:
+    """(plain text, "", "") and ("", name, what stands for it where it is empty) in order; `\\$` is a plain `$`."""
+    end = 0
+    for match in _REFERENCE.finditer(text):
+        yield text[end : match.start()], "", ""
+        yield ("$", "", "") if match["plain"] else ("", match["bare"] or match["name"], match["other"] or "")
+        end = match.end()
+    yield text[end:], "", ""
 
 
 def base(instruction: Instruction, args: Mapping[str, str]) -> str:
     """What a FROM starts from, with the build arguments filled in; empty where it names nothing."""
     words = [word for word in instruction.rest.split() if not word.startswith("--")]
-    return re.sub(r"\$\{?(\w+)\}?", lambda match: args.get(match[1], ""), words[0]) if words else ""
+    return filled(words[0], args) if words else ""
 
 
 def base_images(found: Sequence[Instruction], args: Mapping[str, str]) -> Iterator[tuple[int, str]]:

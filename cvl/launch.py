@@ -16,7 +16,7 @@ from typing import Any
 from cvl import console, contract, engines, live, machine, postmortem, proof, runs, verdict
 from cvl.engines.base import Engine, Outcome, supervise, unwatched
 from cvl.engines.local import LocalEngine
-from cvl.errors import EngineError, Interrupted, JobError, MetricsError, UsageError
+from cvl.errors import DataError, EngineError, Interrupted, JobError, MetricsError, UsageError
 from cvl.judge import Judgement
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
@@ -67,8 +67,11 @@ def default_output(example: Example) -> Path:
     return example.folder / Path(contract.OUTPUTS).name
 
 
-def check_data(example: Example, settings: Mapping[str, Setting]) -> None:
-    """Looks the user's data over before anything starts; DataError lists what is wrong with it."""
+def check_data(example: Example, preset: Preset, settings: Mapping[str, Setting]) -> None:
+    """Looks the user's data over before anything starts; DataError lists what is wrong with it.
+
+    The preset that shows what is wrong is started all the same.
+    """
     data = settings.get(contract.DATA_DIR)
     if data is None or not data.value or data.source in OWN or not example.data_formats:
         return
@@ -78,7 +81,13 @@ def check_data(example: Example, settings: Mapping[str, Setting]) -> None:
     allowed = settings["MAX_BAD"].value if "MAX_BAD" in settings else 0
     folder = Path(str(data.value))
     found = masks.read(folder) if "masks" in example.data_formats else boxes.read(folder)
-    refuse(found.problems, int(allowed or 0))
+    if preset.name == example.inspect:
+        return
+    try:
+        refuse(found.problems, int(allowed or 0))
+    except DataError as error:
+        more = f"; `cvl run {example.name} {example.inspect} --data {data.value}` shows all" if example.inspect else ""
+        raise DataError(error.message, hint=error.hint + more) from None
     for note in found.notes:
         console.say(f"data: {note}")
 

@@ -6,8 +6,13 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_LARGEST_CODE = 1 << 24  # bytes
+_NO_CODE = ("outputs", "evidence")
+_IGNORED = ("--others", "--ignored", "--exclude-standard", "--directory")
 
 
 def hardware() -> dict[str, Any]:
@@ -28,21 +33,44 @@ def gpus() -> list[str]:
 
 def git_state(folder: Path) -> dict[str, Any]:
     """Commit of the repository that holds `folder`, and whether that folder has changes; empty outside git."""
-    commit = _lines(["git", "-C", str(folder), "rev-parse", "HEAD"])
+    commit = _lines([*_git(folder), "rev-parse", "HEAD"])
     if not commit:
         return {}
-    changes = _lines(["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"])
+    changes = _lines([*_git(folder), "status", "--porcelain", "--untracked-files=no"])
     return {"commit": commit[0], "changed": bool(changes)}
 
 
 def content_hash(folder: Path) -> str:
-    """SHA-256 over names and bytes of the code in an example's folder, without its outputs."""
+    """SHA-256 over names and bytes of the code in an example's folder and the folders in it.
+
+    Without outputs, evidence, caches, hidden files and what git ignores. Of a file over 16 MiB, which is data, the size
+    stands for the bytes.
+    """
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            digest.update(f"{path.name}\0".encode())
-            digest.update(path.read_bytes())
+    for path in sorted(_code(folder)):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        size = path.stat().st_size
+        digest.update(path.read_bytes() if size <= _LARGEST_CODE else b"%d" % size)
     return digest.hexdigest()
+
+
+def _code(folder: Path) -> Iterator[Path]:
+    """The files below `folder` that are its own; a link to a folder is not followed."""
+    ignored = {folder / name for name in _lines([*_git(folder), "ls-files", *_IGNORED, "."])}
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        outer = _NO_CODE if here == folder else ()
+        folders[:] = [n for n in folders if _is_own(n) and n not in outer and here / n not in ignored]
+        paths = (here / name for name in files if _is_own(name))
+        yield from (path for path in paths if path.is_file() and path not in ignored)
+
+
+def _is_own(name: str) -> bool:
+    return not name.startswith(".") and name != "__pycache__"
+
+
+def _git(folder: Path) -> list[str]:
+    return ["git", "-c", "core.quotePath=false", "-C", str(folder)]
 
 
 def process_runs(pid: int) -> bool:

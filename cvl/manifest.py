@@ -56,6 +56,7 @@ class Example:
     setup: str = ""
     data_formats: tuple[str, ...] = ()
     sample: str = ""
+    inspect: str = ""  # the preset that shows what is wrong with the data
     parameters: Mapping[str, params.Parameter] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     experiments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -102,6 +103,10 @@ def _check_meaning(data: Mapping[str, Any]) -> Iterator[Problem]:
     for parameter in parameters.values():
         yield from _check_parameter(parameter, data["presets"])
     yield from _check_names(parameters)
+    inspect = data.get("data", {}).get("inspect")
+    if inspect and inspect not in data["presets"]:
+        near = schema.did_you_mean(inspect, data["presets"])
+        yield Problem(("data", "inspect"), f"there is no preset {inspect!r}{near}")
     for name, preset in data["presets"].items():
         yield from _check_settings(parameters, preset.get("env", {}), ("presets", name, "env"))
     for name, settings in data.get("experiments", {}).items():
@@ -167,6 +172,7 @@ def _example(found: Document, folder: Path) -> Example:
         setup=environment.get("setup", ""),
         data_formats=tuple(inputs.get("formats", ())),
         sample=inputs.get("sample", ""),
+        inspect=inputs.get("inspect", ""),
         parameters=params.declared(data.get("parameters", {})),
         experiments=data.get("experiments", {}),
         verification=rules.parse(data.get("verification", {})),

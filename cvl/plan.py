@@ -156,12 +156,18 @@ def image(example: Example, environ: Mapping[str, str]) -> Image:
     """
     files = image_files(example)
     content = [(example.folder / name).read_bytes() if (example.folder / name).is_file() else b"" for name in files]
-    declared = dockerfile.build_args(dockerfile.instructions(content[0].decode(errors="replace")))
-    args = {name: environ.get(name) or default for name, default in declared.items()}
+    args = dockerfile.build_args(dockerfile.instructions(content[0].decode(errors="replace")), environ)
     digest = hashlib.sha256(b"".join(content))
     for name, value in args.items():
         digest.update(f"{name}={value}\n".encode())
     return Image(f"cvl/{example.name}:{digest.hexdigest()[:12]}", files, args)
+
+
+def build_defaults(example: Example) -> dict[str, str]:
+    """The default of each build argument as the Dockerfile has it, in order."""
+    file = example.folder / DOCKERFILE
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return dockerfile.defaults(dockerfile.instructions(text))
 
 
 def image_files(example: Example) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 TAIL_BYTES = 1 << 16
 UNKNOWN = "unknown"
+SAID = "said"  # by the job itself
 _SHOWN_LINES = 12
 _SHOWN_WIDTH = 300
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
@@ -179,7 +180,7 @@ def _said(lines: list[str]) -> Cause | None:
     hints = [line.removeprefix("hint: ") for line in lines[start:] if line.startswith("hint: ")]
     if known := _matching(lines[start]):
         return known
-    return Cause("said", _short(lines[start].removeprefix("error: ")), _short(hints[-1]) if hints else "")
+    return Cause(SAID, _short(lines[start].removeprefix("error: ")), _short(hints[-1]) if hints else "")
 
 
 def _signed(lines: list[str]) -> Cause | None:

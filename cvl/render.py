@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from shlex import quote
 
-from cvl import container, contract, manifest, params, plan, shell
+from cvl import container, contract, dockerfile, manifest, params, plan, shell
 from cvl.manifest import Example
 from cvl.params import Parameter
 from cvl.plan import Host
@@ -47,7 +47,7 @@ def build_script(example: Example) -> str:
         + _command(
             "docker build --force-rm",
             '--tag "$IMG"',
-            *(f'--build-arg "{name}=${name}"' for name in _build_args(example)),
+            *(f'--build-arg "{name}=${name}"' for name in plan.build_defaults(example)),
             '"$@" "$context"',
         ),
         'echo "built $IMG" >&2\n',
@@ -92,10 +92,10 @@ def train_script(example: Example) -> str:
 
 def _image(example: Example) -> str:
     """The lines that give `IMG`, the tag that `plan.image` computes."""
-    args = _build_args(example)
+    args = plan.build_defaults(example)
     lines = [
         "# The image's name follows from everything that goes into it.",
-        *(f"{name}=${{{name}:-{_literal(default)}}}" for name, default in args.items()),
+        *(f"{name}=${{{name}:-{_default(default, [*args][:i])}}}" for i, (name, default) in enumerate(args.items())),
         "sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }",
         "content() {",
         f'  (cd -- "$SCRIPT_DIR" && cat -- {_files(example)})',
@@ -198,12 +198,17 @@ def _mounts() -> list[plan.Mount]:
     return plan.standard_mounts(Path("${SCRIPT_DIR}"), Path("${OUTPUTS}"), host)
 
 
-def _build_args(example: Example) -> Mapping[str, str]:
-    return plan.image(example, {}).args
+def _default(text: str, above: Collection[str]) -> str:
+    """The default of a build argument inside `${NAME:-…}`; those `above` it are variables of the script already."""
+    found = ""
+    for plain, name, other in dockerfile.parts(text):
+        known = f"${{{name}:-{_literal(other)}}}" if other else f"${{{name}}}"
+        found += known if name in above else _literal(plain + other)
+    return found
 
 
 def _build_args_help(example: Example) -> str:
-    names = [*_build_args(example)]
+    names = [*plan.build_defaults(example)]
     verb = "replaces" if len(names) == 1 else "replace"
     return f"; {', '.join(names)} in the environment {verb} the defaults" if names else ""
 

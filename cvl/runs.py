@@ -41,7 +41,6 @@ class Record:
     proof: dict[str, str] = field(default_factory=dict)  # what it ran with, as hashes
     hardware: dict[str, Any] = field(default_factory=dict)
     device: str = ""
-    data: str = ""
     split_sizes: dict[str, int] = field(default_factory=dict)
     started: str = ""
     ended: str = ""

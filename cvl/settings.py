@@ -51,6 +51,44 @@ def gather(
     return params.resolve(declared, layers), tuple(extra)
 
 
+def uses(preset: Preset, parameter: Parameter) -> bool:
+    """Whether the preset reads it."""
+    return not parameter.presets or preset.name in parameter.presets
+
+
+def without_idle(
+    example: Example, preset: Preset, settings: Mapping[str, Setting]
+) -> tuple[dict[str, Setting], dict[str, str]]:
+    """`settings` with the default of what the user set and `preset` does not use, and a line about each by name.
+
+    UsageError where it was said of this run alone: by -e, a flag, --data or --resume.
+    """
+    idle = [p for p in example.parameters.values() if not uses(preset, p) and settings[p.name].source not in OWN]
+    sources = {p.name: settings[p.name].source for p in idle}
+    lines = {p.name: f"{preset.name} does not use {p.name}, but {_all(p.presets)}" for p in idle}
+    if said := [line for name, line in lines.items() if sources[name] in ("-e", "flag")]:
+        hint = f"`cvl info {example.name} {preset.name}` lists what it uses"
+        raise UsageError("\n".join(said), hint=hint)
+    defaults = {p.name: Setting(p.parse(p.default), "default") for p in idle}
+    return {**settings, **defaults}, {name: f"{line} ({sources[name]})" for name, line in lines.items()}
+
+
+def in_force(example: Example, preset: Preset, settings: Mapping[str, Setting]) -> list[tuple[str, str]]:
+    """(source, `NAME=value, …`) of what the preset uses, most binding first; at last what is unset."""
+    rows: dict[str, list[str]] = {source: [] for source in (*reversed(params.SOURCES), "unset")}
+    for name, parameter in example.parameters.items():
+        setting = settings[name]
+        if name == contract.OUTPUT_DIR or not uses(preset, parameter):
+            continue
+        if setting.value is None:
+            rows["unset"].append(name)
+            continue
+        by_device = parameter.device_defaults.items() if setting.source == "default" else ()
+        also = "".join(f" ({device} {value})" for device, value in by_device)
+        rows[setting.source].append(f"{name}={params.as_word(setting.value)}{also}")
+    return [(source, ", ".join(words)) for source, words in rows.items() if words]
+
+
 def locate(example: Example, settings: Mapping[str, Setting], cwd: Path) -> dict[str, Setting]:
     """`settings` with the user's paths made absolute; UsageError where one does not exist."""
     return {name: _located(example.parameters[name], setting, cwd) for name, setting in settings.items()}
@@ -83,10 +121,16 @@ def changed(example: Example, preset: Preset, settings: Mapping[str, Setting], d
     found = {}
     for name, usual in nominal(example, preset, device).items():
         setting = settings.get(name, usual)
-        if not counts(example, name) or setting.source in OWN or setting.value == usual.value:
+        matters = counts(example, name) and uses(preset, example.parameters[name])
+        if not matters or setting.source in OWN or setting.value == usual.value:
             continue
         found[name] = f"{name} is {setting.value}, not {'unset' if usual.value is None else usual.value}"
     return found
+
+
+def _all(presets: Sequence[str]) -> str:
+    *more, last = presets
+    return f"{', '.join(more)} and {last} do" if more else f"{last} does"
 
 
 def _assignments(words: Sequence[str]) -> Iterator[tuple[str, object]]:

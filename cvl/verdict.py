@@ -151,7 +151,7 @@ def _profile(example: Example, record: Record, folder: Path) -> tuple[object, ..
     free = {contract.OUTPUT_DIR, contract.RESUME, *(n for n, p in example.parameters.items() if not p.affects_result)}
     kept = {name: entry["value"] for name, entry in record.parameters.items() if name not in free}
     values = kept | {name: v for name, v in job.effective.items() if name in kept and not _is_mounted(v)}
-    return record.example, record.preset, record.content_hash, record.data, job.device, values
+    return record.example, record.preset, record.content_hash, job.device, values
 
 
 def _seed(record: Record, folder: Path) -> object:

@@ -43,6 +43,10 @@ def test_the_variable_names_another_folder(tmp_path: Path, monkeypatch: pytest.M
     [
         ("yolo-ui-detection", "yolo-ui-detection"),
         ("detection", "yolo-ui-detection"),
+        ("yolo", "yolo-ui-detection"),
+        ("sam-ui", "sam-ui-segmentation"),
+        ("crack", "unet-crack-segmentation"),
+        ("ui-detect", "yolo-ui-detection"),
         ("crack-segmentation", "unet-crack-segmentation"),
         ("examples/sam-ui-segmentation", "sam-ui-segmentation"),
         ("examples/sam-ui-segmentation/", "sam-ui-segmentation"),
@@ -66,6 +70,8 @@ def test_the_current_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("notes", "there is no example 'notes'", "`cvl list` shows the catalogue"),
         ("examples/notes", "no example.yaml in examples/notes", "`cvl list` shows the catalogue"),
         ("", "there is no example ''", "`cvl list` shows the catalogue"),
+        ("olo-ui", "there is no example 'olo-ui'", "`cvl list` shows the catalogue"),
+        ("ui", "'ui' fits several examples: sam-ui-segmentation, yolo-ui-detection", "write more of the name"),
         (
             "segmentation",
             "'segmentation' fits several examples: sam-ui-segmentation, unet-crack-segmentation",

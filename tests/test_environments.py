@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -66,6 +70,40 @@ def provide(example: Path, said: list[str]) -> environments.Environment:
 def test_what_differs(requirements: str, differences: list[str]) -> None:
     packages = {"torch": "2.6.0+cpu", "some-package": "1.0"}
     assert list(environments._differences(requirements, packages, "3.11.2")) == differences
+
+
+def test_an_environment_is_announced_and_what_makes_it_is_heard_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "EVERY_S", 0.2)
+    (tmp_path / "setup.sh").write_text("echo fetching torch; sleep 0.5\n")
+    said: list[str] = []
+    found = environments.provide(tmp_path, "", "setup.sh", cache=tmp_path / "cache", say=said.append)
+    home = Path(found.python).parents[1]
+    assert said[0].startswith(f"making the environment {home}, once: 0 packages and what they need; ")
+    assert said[0].endswith(" GB are free")
+    assert "  0 s: fetching torch" in said[1:-1]
+    assert said[-1].startswith("environment ready after ")
+
+
+def test_the_size_of_torch_is_said_before_it_is_fetched(tmp_path: Path) -> None:
+    said = environments._announcement(tmp_path / "env", "torch==2.14.1\nnumpy\n")
+    assert ", once: 2 packages and what they need" in said
+    assert ("about 6 GB" in said) is (sys.platform == "linux")
+
+
+def test_on_a_terminal_the_installer_shows_its_own_progress(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text("printf '10 %%\\r90 %%\\r'; test -t 1 && echo on a terminal\n")
+    program = "import sys; from pathlib import Path; from cvl import environments as e; p = Path(sys.argv[1]); "
+    program += "e.provide(p, '', 'setup.sh', cache=p / 'cache', say=print)"
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], stderr=theirs, stdout=subprocess.PIPE, text=True)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert done.returncode == 0, shown
+    assert shown == "10 %\r90 %\ron a terminal\r\n"
+    assert done.stdout.startswith("making the environment ")
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/true", "/bin/false", "/bin/echo"])

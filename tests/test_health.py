@@ -134,6 +134,10 @@ BREAKS: dict[str, tuple[Break, str, str, int, str]] = {
                      replaced("Dockerfile", "${BASE_IMAGE}", "python:3.11-slim"))),
         "dockerfile", "Dockerfile", 1, "has no `ARG BASE_IMAGE=…`",
     ),
+    "ARG that refers to none": (
+        in_step(replaced("Dockerfile", "WORKDIR", "ARG EXTRA=${TARGETARCH}-$BASE_IMAGE\nWORKDIR")),
+        "dockerfile", "Dockerfile", 9, "ARG EXTRA refers to TARGETARCH, which is no ARG above it",
+    ),
     "USER root": (
         in_step(replaced("Dockerfile", "WORKDIR", "USER root\nWORKDIR")),
         "dockerfile", "Dockerfile", 9, "ends as USER root",

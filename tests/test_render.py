@@ -124,6 +124,23 @@ def test_the_image_is_the_one_of_the_plan(tiny: Path, fake: Path, environ: dict[
     assert built.stdout.splitlines()[-2:] == sorted(wanted.files)
 
 
+@pytest.mark.parametrize("environ", [{}, {"PYTHON": "3.12"}, {"BASE_IMAGE": "mine:$PYTHON"}, {"TAG": "x y"}])
+def test_build_arguments_that_refer_to_others_are_filled_in(tiny: Path, fake: Path, environ: dict[str, str]) -> None:
+    layered = "ARG PYTHON=3.11\nARG TAG=${PYTHON}-slim\nARG BASE_IMAGE=${MIRROR}python:${TAG:-none}\nARG COST='$5'\n"
+    dockerfile = tiny / "Dockerfile"
+    dockerfile.write_text(layered + dockerfile.read_text().partition("\n")[2])
+    for name, text in render.scripts(example(tiny)).items():
+        (tiny / name).write_text(text, encoding="utf-8")
+    wanted = plan.image(example(tiny), environ)
+    expected = {"PYTHON": "3.11", "TAG": wanted.args["PYTHON"] + "-slim", "COST": "$5", **environ}
+    expected.setdefault("BASE_IMAGE", "python:" + expected["TAG"])
+    assert {name: wanted.args[name] for name in expected} == expected
+    given = re.findall(r"^build <(.*)>$", run(tiny / "build.sh", fake, **environ).stdout, re.MULTILINE)
+    assert options(given, "--build-arg") == [f"{name}={value}" for name, value in wanted.args.items()]
+    assert wanted.tag in words_of(run(tiny / "train.sh", fake, **environ))
+    test_shellcheck_and_bash_accept_them(tiny, "train.sh")
+
+
 def test_a_missing_image_is_built_first(tiny: Path, fake: Path) -> None:
     done = run(tiny / "train.sh", fake, FAKE_IMAGE="1")
     assert "building it" in done.stderr

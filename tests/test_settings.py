@@ -39,6 +39,7 @@ parameters:
   EMA: {type: boolean, default: false, description: Averaged weights}
   EMBED_DIM: {type: integer, default: 64, description: Width, aliases: [model.encoder.embed_dim]}
   SEED: {type: integer, default: 0, description: Seed, affects_result: false}
+  SAMPLES: {type: integer, default: 16, description: Pictures, presets: [smoke], device_defaults: {cuda: 64}}
   WEIGHTS: {type: path, default: none, words: [none, "yolo*"], description: Start}
   DATA_DIR: {type: path, description: Data}
   OUTPUT_DIR: {type: path, description: Run folder}
@@ -245,3 +246,41 @@ def test_what_changed_against_the_preset(example: Example) -> None:
         "BATCH_SIZE": "BATCH_SIZE is 8, not 2",
         "EMA": "EMA is True, not False",
     }
+
+
+@pytest.mark.parametrize("words", [{"assignments": ("SAMPLES=2",)}, {"arguments": ("--samples", "2")}])
+def test_what_was_asked_of_a_preset_that_does_not_use_it_is_refused(example: Example, words: dict[str, object]) -> None:
+    found, _ = gather(example, **words)
+    with pytest.raises(UsageError) as raised:
+        settings.without_idle(example, example.presets["train"], found)
+    assert raised.value.message == "train does not use SAMPLES, but smoke does"
+    assert raised.value.hint == "`cvl info toy train` lists what it uses"
+    found, _ = gather(example, "smoke", **words)
+    assert settings.without_idle(example, example.presets["smoke"], found) == (found, {})
+
+
+@pytest.mark.parametrize("source", ["environment", "config", ".env"])
+def test_what_lies_about_for_other_presets_is_said_and_left_out(example: Example, source: str) -> None:
+    if source == ".env":
+        (example.folder / ".env").write_text("SAMPLES=2\nBATCH_SIZE=3\n")
+    (example.folder / "config.yaml").write_text("{SAMPLES: 2, BATCH_SIZE: 3}")
+    config = example.folder / "config.yaml" if source == "config" else None
+    environ = {"SAMPLES": "2", "BATCH_SIZE": "3"} if source == "environment" else {}
+    found, _ = gather(example, environ=environ, config=config)
+    kept, said = settings.without_idle(example, example.presets["train"], found)
+    assert said == {"SAMPLES": f"train does not use SAMPLES, but smoke does ({source})"}
+    assert kept["SAMPLES"] == Setting(16, "default") and kept["BATCH_SIZE"] == Setting(3, source)
+    assert settings.changed(example, example.presets["train"], found, "cpu").keys() == {"BATCH_SIZE"}
+
+
+def test_what_is_in_force(example: Example) -> None:
+    found, _ = gather(example, "smoke", assignments=("LR=0.5",), environ={"EMA": "true", "OUTPUT_DIR": "x"})
+    assert settings.in_force(example, example.presets["smoke"], found) == [
+        ("-e", "LR=0.5"),
+        ("environment", "EMA=true"),
+        ("preset", "BATCH_SIZE=2, NUM_EPOCHS=12"),
+        ("default", "EMBED_DIM=64, SEED=0, SAMPLES=16 (cuda 64), WEIGHTS=none"),
+        ("unset", "DATA_DIR"),
+    ]
+    found, _ = gather(example)
+    assert "SAMPLES" not in str(settings.in_force(example, example.presets["train"], found))

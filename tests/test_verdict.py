@@ -64,7 +64,7 @@ def test_other_seeds_are_found_each_once_and_the_newest_counts(example: Path) ->
         {"content_hash": "other"},
         {"preset": "train"},
         {"status": "failed"},
-        {"data": "/elsewhere"},
+        {"parameters": {"SEED": 1, "DATA_DIR": "/elsewhere"}},
         {"job": "LR: 0.05\nx-job: {device: cpu}\n"},
         {"job": "x-job: {device: cuda}\n"},
     ],
@@ -98,8 +98,8 @@ def test_what_a_rule_newer_than_the_run_wants_was_never_asked_of_it(example: Pat
     folder = write(example, "a", 1.0, verdicts=old)
     (folder / "metrics.jsonl").write_text('{"step": 1, "epoch": 1, "val/loss": 1}', encoding="utf-8")
     found = judged(folder)
-    assert found["range"].status is Status.FAIL and found["range"].hint == "run it again"
-    assert found["range"].reason.startswith("this rule is newer than the run: nothing logged train/loss")
+    assert found["range"].status is Status.FAIL and found["range"].hint.startswith("train again: ")
+    assert found["range"].reason == "this rule is newer than the run, and needs train/loss in the log"
     assert found["finite"].hint.startswith("the job stopped before it logged this")
     again = judged(write(example, "b", 1.0, verdicts=[*old, {"rule": "range", "metric": "train_loss"}]))
     assert again["range"].status is Status.PASS

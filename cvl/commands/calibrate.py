@@ -42,10 +42,12 @@ def command(
     name: str, preset: str, count: int | None, earlier: tuple[str, ...], output: Path | None, dry_run: bool,
     assignments: tuple[str, ...], engine: str, python: str, accept_versions: bool,
 ) -> None:  # fmt: skip
-    """Measure the range and trend rules of PRESET of the example NAME, and write their bounds into its manifest.
+    """Measure the rules of PRESET of the example NAME, and write their bounds into its manifest.
 
-    A bound is mean - k sd of the runs (mean + k sd where lower is better): 99 % of healthy runs lie on its good side
-    with 95 % confidence. The more runs, the smaller k, the tighter the bound.
+    Those with a bound to measure: range, trend, each, expect, throughput, vram_gb, wall_clock_s. A bound is mean - k sd
+    of the runs (mean + k sd where lower is better): 99 % of healthy runs lie on its good side with 95 % confidence; of
+    expect it is the mean itself, with the room that the mean of its seeds needs. The more runs, the smaller k, the
+    tighter the bound.
     """
     example = catalogue.find(name)
     chosen = manifest.preset(example, preset)
@@ -71,7 +73,10 @@ def _check(
 ) -> None:
     """Everything that can be said before hours of training."""
     if not any(rule.kind in calibrate.KINDS for rule in example.verification.presets.get(preset.name, ())):
-        raise UsageError(f"{preset.name} has no range or trend rule", hint="write one with any bound; this fills it in")
+        raise UsageError(
+            f"{preset.name} has no rule with a bound to measure: {', '.join(calibrate.KINDS)}",
+            hint="write one with any bound; this fills it in",
+        )
     if SEED not in example.parameters:
         raise UsageError(f"{example.name} declares no {SEED}: without seeds there is nothing to measure")
     if any(word.partition("=")[0].upper() == SEED for word in assignments):
@@ -120,11 +125,19 @@ def _report(example: Example, found: Sequence[Run], origin: Calibration, proposa
             "bound",
             f"mean ∓ {calibrate.factor(origin.runs):.3g} sd of logarithms (99 % of runs, 95 % confidence; sd ≥ 1 %)",
         ),
+        *(("expect", _of_mean(proposal)) for proposal in proposals if "tol" in proposal.bounds),
     ]
     titles = ("RULE", "METRIC", "AT", "LOWEST", "HIGHEST", "MEAN", "SD", "PRESENT", "PROPOSED")
     rows = [titles, *(row for proposal in proposals for row in _rows(proposal))]
     notes = [line for proposal in proposals for line in _notes(proposal)]
     return "\n".join([console.columns(head), "", console.columns(rows), *notes])
+
+
+def _of_mean(proposal: Proposal) -> str:
+    seeds, runs_ = calibrate.seeds(proposal.rule), proposal.calibrated.runs if proposal.calibrated else 0
+    return (
+        f"mean ± {calibrate.factor_of_mean(runs_, seeds):.3g} sd (99 % of means of {seeds}, 95 % confidence; sd ≥ 1 %)"
+    )
 
 
 def _rows(proposal: Proposal) -> Iterator[tuple[str, ...]]:
@@ -134,12 +147,12 @@ def _rows(proposal: Proposal) -> Iterator[tuple[str, ...]]:
     seen = (f"{value:.4g}" for value in (runs_.lowest, runs_.highest, runs_.mean, runs_.sd))
     present = ", ".join(f"{name} {rule.options[name]:g}" for name in proposal.bounds if name in rule.options) or "none"
     proposed = ", ".join(f"{name} {value:g}" for name, value in proposal.bounds.items())
-    yield rule.kind, rule.metrics[0], str(rule.options.get("at", "")), *seen, present, proposed
+    yield rule.kind, ", ".join(rule.metrics), str(rule.options.get("at", "")), *seen, present, proposed
 
 
 def _notes(proposal: Proposal) -> Iterator[str]:
     rule, runs_ = proposal.rule, proposal.calibrated
-    name = f"{rule.kind} {', '.join(rule.metrics)}"
+    name = f"{rule.kind} {', '.join(rule.metrics)}".strip()
     if runs_ is None:
         yield f"{name} stays as it is: {proposal.reason}"
         return

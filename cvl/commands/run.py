@@ -97,7 +97,7 @@ class _Command(click.Command):
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the job after so many seconds.")
 @click.option("--strict", is_flag=True, help="Exit with 3 also where calibrated ranges do not apply.")
 @click.option("--abort-on-fail", is_flag=True, help="Stop the job as soon as a rule has failed for good; exit with 3.")
-@click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
+@click.option("--dry-run", is_flag=True, help="Print all parameters and the exact command, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run record as JSON; the job's output goes to stderr.")
 def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) -> int:
     """Run PRESET of the example NAME, and judge what it logged.
@@ -121,6 +121,8 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
     launch.check_output(job.plan)
     engine = launch.choose(given.engine, job.plan, python=given.python, accept_versions=given.accept_versions)
     if given.dry_run:
+        in_force = settings.in_force(example, chosen, job.settings)
+        console.say(f"{example.name} {chosen.name}\n{console.columns(in_force, indent='  ')}")
         return _print_command(engine.command(job.plan))
     record, judgement = _run(job, engine, sys.stderr if given.as_json else sys.stdout)
     if given.as_json:
@@ -158,7 +160,6 @@ def _check_gpus(word: str) -> None:
 
 
 def _print_command(line: str) -> int:
-    """All that --dry-run does."""
     click.echo(line)
     return 0
 
@@ -193,7 +194,8 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
         console.say(f"interrupted{goes_on}")
     elif judgement is None:
         console.say(f"error: the job failed (exit code {record.exit_code}); its output is above and in the log")
-        console.say(postmortem.words(record.post_mortem))
+        if record.post_mortem.get("cause") != postmortem.SAID:  # the job's own words are the last above
+            console.say(postmortem.words(record.post_mortem))
     elif judgement.verdicts:
         click.echo(f"\n{job.example.name} {job.preset.name}\n{report.get('text').render(judgement)}")
     if record.status == "stopped":
@@ -203,7 +205,7 @@ def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
 
 def _can_resume(job: launch.Job) -> bool:
     resume = job.example.parameters.get(contract.RESUME)
-    return resume is not None and (not resume.presets or job.preset.name in resume.presets)
+    return resume is not None and settings.uses(job.preset, resume)
 
 
 def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], options: Options) -> launch.Job:
@@ -212,12 +214,18 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
     resume = _resume_path(options.resume, example, preset, output)
     given = Given(options.config, options.assignments, arguments, options.data, resume)
     values, extra = settings.gather(example, preset, given, os.environ)
+    values, idle = settings.without_idle(example, preset, values)
     gone_on_with = _run_folder(values)
     if gone_on_with:
         given = replace(given, earlier=_earlier(gone_on_with, example, preset))
         values, extra = settings.gather(example, preset, given, os.environ)
+        values, idle = settings.without_idle(example, preset, values)
+    for name, line in idle.items():
+        console.say(f"warning: {line}")
+        for alias in example.parameters[name].names:
+            os.environ.pop(alias.name, None)  # a process of this machine would inherit it
     values = settings.locate(example, values, Path.cwd())
-    launch.check_data(example, values)
+    launch.check_data(example, preset, values)
     folder = gone_on_with or _new_folder(preset, values, output, options.run_name)
     request = plan.Request(
         run=runs.check_name(folder.name),

@@ -63,7 +63,7 @@ def show(run: str, as_json: bool) -> None:
         ("device", record.device),
         ("hardware", runs.hardware(record)),
         ("commit", str(record.git.get("commit", "")) + (" with changes" if record.git.get("changed") else "")),
-        ("data", ", ".join(filter(None, [record.data, *(f"{name} {n}" for name, n in record.split_sizes.items())]))),
+        ("data", ", ".join(f"{name} {n}" for name, n in record.split_sizes.items())),
         ("images/s", "" if record.images_per_s is None else f"{record.images_per_s:.1f}"),
         ("peak memory", "" if record.peak_memory_gb is None else f"{record.peak_memory_gb:.2f} GB"),
         ("resumed", ", ".join(record.resumes)),

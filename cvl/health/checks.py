@@ -138,6 +138,7 @@ def _dockerfile(subject: Subject) -> Problems:
         raise NotRun("there is no Dockerfile")
     for line, message in (
         *dockerfile.base_images(found),
+        *dockerfile.arguments(found),
         *dockerfile.copies(found, (subject.requirements, subject.setup)),
         *dockerfile.leaves_root(found),
         *dockerfile.opens_root(found, subject.setup),

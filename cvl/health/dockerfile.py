@@ -28,6 +28,17 @@ def base_images(found: Sequence[Instruction]) -> Iterator[Problem]:
             yield line, f"the base image {image or 'without a name'} is not pinned by a tag or a digest"
 
 
+def arguments(found: Sequence[Instruction]) -> Iterator[Problem]:
+    """A default refers to nothing but the ARGs above it: what else it names is no part of the image's name."""
+    above: set[str] = set()
+    for instruction in only(found, "ARG"):
+        for name, default in dockerfile.defaults([instruction]).items():
+            for _, other, _ in dockerfile.parts(default):
+                if other and other not in above:
+                    yield instruction.line, f"ARG {name} refers to {other}, which is no ARG above it"
+            above.add(name)
+
+
 def opens_root(found: Sequence[Instruction], setup: str) -> Iterator[Problem]:
     """/root and /root/.cache are opened to every user after the last packages were installed."""
     pattern = _INSTALL + (rf"|{re.escape(setup)}" if setup else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import time
@@ -96,6 +97,11 @@ def _end_with_the_first(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+def all_finite(fabric: Any, value: float) -> bool:
+    """Whether `value` is finite in every process: they stop together, or none does."""
+    return float(fabric.all_reduce(torch.tensor(float(not math.isfinite(value))), reduce_op="sum")) == 0
 
 
 class _Idle:

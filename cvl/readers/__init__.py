@@ -55,6 +55,12 @@ def read(folder: Path) -> dict[str, Reading]:
     return found
 
 
+def line(reader: str, path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    """The line of the (step, value) `point` of metric `name`; None where it has none, or is not there."""
+    find = getattr(load(reader), "line", None)
+    return cast("int | None", find(path, point, name)) if find else None
+
+
 def _places(folder: Path) -> Iterator[Path]:
     """The folder itself, then what a foreign trainer wrote, the newest first: two runs must not become one."""
     native = folder / NATIVE

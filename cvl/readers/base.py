@@ -141,6 +141,10 @@ class Collector:
         for name, column in values.items():
             self._of(path, name).extend(steps, epochs, column, rising)
 
+    def parts(self, steps: Sequence[int], epochs: Sequence[float]) -> Iterator[slice]:
+        """The stretches of these rows that must be given one after the other: here all at once."""
+        yield slice(0, len(steps))
+
     def __contains__(self, name: str) -> bool:
         """Whether metric `name` has a point yet."""
         return name in self._points
@@ -152,10 +156,12 @@ class Collector:
                 points.forget(step)
         self._last = step
 
-    def forget(self, step: int) -> None:
-        """Take back every point from `step` on: training began again there."""
+    def forget(self, step: int) -> bool:
+        """Take back every point from `step` on: training began again there. Whether there was one."""
+        before = sum(len(points.step) for points in self._points.values())
         for points in self._points.values():
             points.forget(step)
+        return before > sum(len(points.step) for points in self._points.values())
 
     def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:

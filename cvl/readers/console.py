@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from cvl.readers.base import Clock, Collector, Reading
 from cvl.readers.console_line import Line, parse
+from cvl.readers.resumes import follow
 
 NAME = "console"
 _FILES = ("*.log", "log.txt", "stdout*.txt")
@@ -31,12 +33,14 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
+    return follow(partial(_take, paths))
+
+
+def _take(paths: list[Path], collector: Collector) -> None:
     for path in paths:
         for line, step, epoch in _placed(path, collector):
             for name, value in line.values:
                 collector.add(path, name, (step, math.nan if epoch is None else epoch, value))
-    return collector.reading()
 
 
 def _placed(path: Path, collector: Collector, most: int | None = None) -> Iterator[tuple[Line, int, int | None]]:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from cvl.contract import METRICS
+from cvl.readers import lines
 from cvl.readers.base import Collector, Reading, head, json_object, real, whole
 from cvl.readers.objects import Row, collect
 
@@ -28,6 +29,10 @@ def read(paths: list[Path]) -> Reading:
     for path in paths:
         collect(path, ("step",), ("time",), partial(_add, collector, path), collector)
     return collector.reading()
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return lines.in_objects(path, ("step",), point, name)
 
 
 def _add(collector: Collector, path: Path, line: int, row: Row) -> None:

@@ -6,12 +6,14 @@ import csv
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress, count
 from pathlib import Path
 
+from cvl.readers import resumes
 from cvl.readers.base import Collector, Reading, Series, blocks, decoded, lines_of, number, whole
 
 _ABSENT = ("NA", "N/A", "None", "null")
@@ -40,6 +42,9 @@ class Rows:
     cells: dict[str, list[str]]
     plain: bool
 
+    def part(self, of: slice) -> Rows:
+        return Rows(self.path, self.lines[of], {name: cells[of] for name, cells in self.cells.items()}, self.plain)
+
 
 def layout(header: str, delimiter: str, steps: Sequence[str], epochs: Sequence[str]) -> Layout:
     names = tuple(cell.strip() for cell in split(header, delimiter))
@@ -56,15 +61,36 @@ def split(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def read(paths: Sequence[Path], layout_of: Callable[[Path], Layout | None]) -> Reading:
-    """Every number of the files; rows without steps are counted from 1, those of one step share their epoch."""
-    collector = Collector()
-    names: set[str | None] = set()
-    for path in paths:
-        if form := layout_of(path):
-            names.add(form.epoch)
-            _read(path, form, collector)
-    reading = collector.reading()
+def follow(paths: Sequence[Path], layout_of: Callable[[Path], Layout | None], *, sure: bool = False) -> Reading:
+    """As `read`, of files that a resume appends to."""
+    forms = {path: form for path in paths if (form := layout_of(path))}
+    by_epoch = not any(form.step for form in forms.values())
+    reading = resumes.follow(partial(_take, forms), sure=sure, by_epoch=by_epoch)
+    return _joined(reading, forms.values())
+
+
+def read(
+    paths: Sequence[Path], layout_of: Callable[[Path], Layout | None], resumed_at: Callable[[Path], int | None]
+) -> Reading:
+    """Every number of the files; rows without steps are counted from 1, those of one step share their epoch.
+
+    From the step on that a later file was `resumed_at` the earlier ones are void.
+    """
+    forms, collector = {path: form for path in paths if (form := layout_of(path))}, Collector()
+    for path, form in forms.items():
+        if (step := resumed_at(path)) is not None:
+            collector.forget(step)
+        _read(path, form, collector)
+    return _joined(collector.reading(), forms.values())
+
+
+def _take(forms: Mapping[Path, Layout], collector: Collector) -> None:
+    for path, form in forms.items():
+        _read(path, form, collector)
+
+
+def _joined(reading: Reading, forms: Iterable[Layout]) -> Reading:
+    names = dict.fromkeys(form.epoch for form in forms)
     for epochs in [reading.series.pop(name) for name in names if name in reading.series]:
         for series in reading.series.values():
             _join(series, epochs)
@@ -131,6 +157,14 @@ def _careful(path: Path, first: int, block: bytes, form: Layout, collector: Coll
 def _add(rows: Rows, form: Layout, collector: Collector) -> None:
     rows, steps = _stepped(rows, form, collector)
     epochs = _epochs(rows, form, collector)
+    for part in collector.parts(steps, epochs):
+        if part == slice(0, len(steps)):
+            _add_part(rows, steps, epochs, form, collector)
+        else:
+            _add_part(rows.part(part), steps[part], epochs[part], form, collector)
+
+
+def _add_part(rows: Rows, steps: Sequence[int], epochs: Sequence[float], form: Layout, collector: Collector) -> None:
     dense: dict[str, Sequence[float]] = {}
     for name in form.metrics():
         has, values = _numbers(rows, name, collector)

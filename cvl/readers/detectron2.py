@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cvl.readers import lines as line_numbers
 from cvl.readers.base import Collector, Reading, json_object, lines, real, whole
 
 NAME = "detectron2"
@@ -46,6 +47,10 @@ def read(paths: list[Path]) -> Reading:
             batch.append(numbered)
         _add(collector, path, batch)
     return collector.reading()
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return line_numbers.in_objects(path, (_STEP,), point, name)
 
 
 def _rows(path: Path, collector: Collector) -> Iterator[Numbered]:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from cvl.readers import lines
 from cvl.readers.base import Collector, Reading, head, json_object, number, one_run, opening, real, whole
 from cvl.readers.objects import Row, collect, elements, first_element
+from cvl.readers.resumes import follow
 
 NAME = "jsonl"
 _STEPS = ("step", "global_step", "iteration", "iter", "it")
@@ -39,13 +41,20 @@ def _first(path: Path) -> Row:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
+    by_epoch = not any(name in _STEPS for path in paths for name, _ in _numbers(_first(path)))
+    return follow(partial(_take, paths), by_epoch=by_epoch)
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return lines.in_objects(path, _STEPS, point, name)
+
+
+def _take(paths: list[Path], collector: Collector) -> None:
     for path in paths:
         if re.match(_LIST, opening(path)):
             elements(path, _LIST, partial(_add, collector, path, False), collector)
         else:
             collect(path, _STEPS, (), partial(_add, collector, path, True), collector)
-    return collector.reading()
 
 
 def _add(collector: Collector, path: Path, lines: bool, at: int, row: Row) -> None:

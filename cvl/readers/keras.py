@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cvl.readers import delimited
+from cvl.readers import delimited, lines
 from cvl.readers.base import Reading, head, number, one_run
 from cvl.readers.delimited import Layout, layout, split
 
@@ -18,7 +18,11 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.read(paths, _layout)
+    return delimited.follow(paths, _layout, sure=True)
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return lines.in_table(path, _layout(path), point, name)
 
 
 def _layout(path: Path) -> Layout | None:

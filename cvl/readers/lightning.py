@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from cvl.readers import delimited
-from cvl.readers.base import Reading, head, number
+from cvl.readers import delimited, lines
+from cvl.readers.base import Reading, head, number, whole
 from cvl.readers.delimited import Layout, layout, split
 
 NAME = "lightning"
@@ -25,7 +26,11 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.read(paths, _layout)
+    return delimited.read(paths, _layout, _first_step)
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return lines.in_table(path, _layout(path), point, name)
 
 
 def _layout(path: Path) -> Layout | None:
@@ -40,6 +45,15 @@ def _version(path: Path) -> int:
 
 
 def _first_epoch(path: Path) -> float:
+    return next(_numbers(path, "epoch"), 0.0)
+
+
+def _first_step(path: Path) -> int | None:
+    """Where the run of a file began: what other files have from there on is of a stretch that was given up."""
+    return whole(next(_numbers(path, "step"), None))
+
+
+def _numbers(path: Path, wanted: str) -> Iterator[float]:
     names, *rows = (split(line, ",") for line in head(path))
-    found = (number(cell) for row in rows for name, cell in zip(names, row, strict=False) if name.strip() == "epoch")
-    return next((epoch for epoch in found if epoch is not None), 0.0)
+    found = (number(cell) for row in rows for name, cell in zip(names, row, strict=False) if name.strip() == wanted)
+    yield from (value for value in found if value is not None)

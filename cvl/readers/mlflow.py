@@ -7,9 +7,11 @@ import re
 import sqlite3
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from cvl.readers.base import Collector, Reading, lines, number, whole
+from cvl.readers.resumes import follow
 
 NAME = "mlflow"
 _MAGIC = b"SQLite format 3\0"
@@ -30,13 +32,16 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
+    """A file of the older store is one metric, so that nothing says what else was logged when it went back."""
+    return follow(partial(_take, paths), across=paths[:1] != [] and paths[0].name == "mlflow.db")
+
+
+def _take(paths: list[Path], collector: Collector) -> None:
     for path in paths:
         if _head(path, len(_MAGIC)) == _MAGIC:
             _read_database(path, collector)
         else:
             _read_file(path, collector)
-    return collector.reading()
 
 
 def _head(path: Path, size: int) -> bytes:

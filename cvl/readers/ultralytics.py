@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, lines, number, whole
+from cvl.readers import lines as line_numbers
+from cvl.readers.base import Collector, Reading, head, lines, number, whole
+from cvl.readers.delimited import layout
 
 NAME = "ultralytics"
 _FILE = "results.csv"
@@ -32,6 +34,10 @@ def read(paths: list[Path]) -> Reading:
         else:
             collector.skip(path, line, _why(header, complete))
     return collector.reading()
+
+
+def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
+    return line_numbers.in_table(path, layout((head(path) or [""])[0], ",", ("epoch",), ("epoch",)), point, name)
 
 
 def _why(header: list[str], complete: bool) -> str:

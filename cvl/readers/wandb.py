@@ -18,7 +18,10 @@ def find(folder: Path) -> list[Path]:
     """The files of the newest run: one, or one for each time it was resumed under its id."""
     patterns = ("run-*.wandb", "*run-*-*/run-*.wandb", "wandb/*run-*-*/run-*.wandb")
     files = [path for pattern in patterns for path in folder.glob(pattern) if _is_log(path)]
-    files.sort(key=lambda path: path.parent.name.removeprefix("offline-"))
+    started = {
+        path.parent.name.removeprefix("offline-"): path for path in sorted(files)
+    }  # one that was sent is there twice
+    files = [started[name] for name in sorted(started)]
     return [path for path in files if path.name == files[-1].name]
 
 
@@ -26,9 +29,16 @@ def read(paths: list[Path]) -> Reading:
     collector = Collector()
     names: dict[bytes, str] = {}
     for path in paths:
+        begun = False
         try:
             for record in records(path, collector):
-                _add(collector, path, record, names)
+                rows = _rows(collector, path, record, names)
+                if rows and not begun:
+                    _begin(collector, path, rows[0][0])
+                begun = begun or bool(rows)
+                for step, epoch, row in rows:
+                    for name, value in row.items():
+                        collector.add(path, name, (step, epoch, value))
         except OSError as error:
             collector.skip(path, 0, f"cannot be read: {error.strerror}")
     return collector.reading()
@@ -44,20 +54,30 @@ def _is_log(path: Path) -> bool:
         return False
 
 
-def _add(collector: Collector, path: Path, record: bytes, names: dict[bytes, str]) -> None:
+def _begin(collector: Collector, path: Path, step: int) -> None:
+    """A file after the first is a resume: from its first step on what the others have is void.
+
+    Without its server the tool counts from 0 again unless it is told the step, so that a file cannot say what goes on.
+    """
+    voided = collector.forget(step)
+    if voided and step == 0:
+        why = "its steps begin again at 0, as a resume without the server does: what earlier files logged is left out"
+        collector.skip(path, 0, why)
+
+
+def _rows(
+    collector: Collector, path: Path, record: bytes, names: dict[bytes, str]
+) -> list[tuple[int, float, dict[str, float]]]:
+    """(step, epoch, numbers by name) of the record's history."""
     try:
         rows = [_row(content, names) for field, _, content in fields(record) if field == _HISTORY]
     except Malformed:
         collector.skip(path, 0, "records that cannot be understood, left out")
-        return
-    for row in rows:
-        step = whole(row.pop("_step", None))
-        if step is None:
-            collector.skip(path, 0, "records without a whole number `_step`, left out")
-            continue
-        epoch = row.pop("epoch", math.nan)
-        for name, value in row.items():
-            collector.add(path, name, (step, epoch, value))
+        return []
+    stepped = [(whole(row.pop("_step", None)), row.pop("epoch", math.nan), row) for row in rows]
+    if any(step is None for step, *_ in stepped):
+        collector.skip(path, 0, "records without a whole number `_step`, left out")
+    return [(step, epoch, row) for step, epoch, row in stepped if step is not None]
 
 
 def _row(history: bytes, names: dict[bytes, str]) -> dict[str, float]:

@@ -94,7 +94,7 @@ def value(record: Record, name: str) -> str:
 
 def data(record: Record) -> str:
     """The data set and how many pictures each split has."""
-    own = record.data or value(record, contract.DATA_DIR)
+    own = value(record, contract.DATA_DIR)
     sizes = ", ".join(f"{count} {name}" for name, count in record.split_sizes.items())
     return (own or "the sample shipped with the example") + (f" ({sizes})" if sizes else "")
 

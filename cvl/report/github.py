@@ -20,7 +20,9 @@ def commands(found: Iterable[Item], about: str) -> Iterator[str]:
     for item in found:
         if item.level not in ("error", "warning"):
             continue
-        place = {"file": item.file, "line": str(item.line or 1)} if item.file else {}
+        place = {"file": item.file} if item.file else {}
+        if item.file and item.line:
+            place["line"] = str(item.line)
         words = ",".join(
             f"{key}={_escaped(value, more=':,')}" for key, value in {**place, "title": f"{about} {item.name}"}.items()
         )

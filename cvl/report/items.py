@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvl import readers
 from cvl.console import printable
 from cvl.judge import Judgement
 from cvl.rules import Status, Verdict
@@ -50,7 +51,21 @@ def _item(judgement: Judgement, verdict: Verdict) -> Item:
         printable(verdict.reason or verdict.status.value if level == "skipped" else message),
         "\n".join(map(printable, _details(verdict, level))),
         printable(shown(judgement.folder / verdict.where.file)) if verdict.where.file else "",
+        _line(judgement, verdict) if level in ("error", "warning") else None,
     )
+
+
+def _line(judgement: Judgement, verdict: Verdict) -> int | None:
+    """Where in its file the point is that the verdict is about."""
+    path, step = judgement.folder / verdict.where.file, verdict.where.step
+    if step is None:
+        return None
+    curve = judgement.curves.get(verdict.metric)
+    value = next((v for s, v in zip(curve.step, curve.value, strict=True) if s == step), None) if curve else None
+    for name, reading in judgement.readings.items():
+        if any(series.file == str(path) for series in reading.series.values()):
+            return readers.line(name, path, (step, value), curve.name if curve else "")
+    return None
 
 
 def _details(verdict: Verdict, level: str) -> Iterator[str]:

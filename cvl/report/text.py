@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cvl.console import printable
+from cvl import console as terminal
+from cvl.console import SPACES_AND_SLASHES, printable
 from cvl.judge import Judgement
 from cvl.rules import Status, Verdict
 
@@ -22,6 +23,7 @@ _MARKS = {
     Status.NOT_RUN: ("–", "dim"),
     Status.NOT_COMPARABLE: ("–", "dim"),
 }
+_TITLES = ("", "rule", "metric", "wanted", "found", "where")
 _ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "…": "..", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "±": "+-"})
 _WORDS = {"pass": "bold green", "fail": "bold red"}
 
@@ -50,7 +52,7 @@ def render(judgement: Judgement, *, width: int | None = None, colour: bool | Non
 
 def _print(console: Console, judgement: Judgement) -> None:
     if judgement.verdicts:
-        console.print(_table(judgement.verdicts))
+        console.print(_table(judgement.verdicts, console.width))
         console.print()
     for verdict in judgement.verdicts:
         _explain(console, verdict)
@@ -63,15 +65,26 @@ def _print(console: Console, judgement: Judgement) -> None:
     console.print(Text(f"verdict: {judgement.outcome}", _WORDS.get(judgement.outcome.word, "bold")))
 
 
-def _table(verdicts: tuple[Verdict, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title, share in (("", None), ("rule", None), ("metric", 2), ("wanted", 3), ("found", 3), ("where", 3)):
-        table.add_column(title, overflow="fold", ratio=share, no_wrap=share is None)
-    for verdict in verdicts:
-        mark, style = _MARKS[verdict.status]
-        cells = (verdict.metric, verdict.wanted, verdict.found, str(verdict.where))
-        table.add_row(Text(mark, style), verdict.rule, *(Text(printable(cell)) for cell in cells))
+def _table(verdicts: tuple[Verdict, ...], room: int) -> Table:
+    """Wrapped between words, and inside of them only where the terminal is too narrow for words side by side."""
+    rows = [_cells(verdict) for verdict in verdicts]
+    widths = terminal.fitted([_TITLES, *rows], room, SPACES_AND_SLASHES)
+    narrow = not terminal.fits(widths, room)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title, width, share in zip(_TITLES, widths, (None, None, 2, 3, 3, 3), strict=True):
+        table.add_column(title, overflow="fold", ratio=share if narrow else None, width=None if narrow else width)
+    for verdict, row in zip(verdicts, rows, strict=True):
+        lines = (
+            "\n".join(terminal.wrap(cell, width, SPACES_AND_SLASHES)) for cell, width in zip(row, widths, strict=True)
+        )
+        style = _MARKS[verdict.status][1]
+        table.add_row(*(Text(line, style if i == 0 else "") for i, line in enumerate(lines)))
     return table
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    cells = (verdict.rule, verdict.metric, verdict.wanted, verdict.found, str(verdict.where))
+    return _MARKS[verdict.status][0], *map(printable, cells)
 
 
 def _explain(console: Console, verdict: Verdict) -> None:

@@ -53,7 +53,8 @@ def _run_verdicts(rule: Rule, log: Log, judge: Callable[[Rule, Log], Finding]) -
     finding, group = _of_run(rule, log, judge), str(rule.options.get("group", ""))
     yield _verdict(rule, group, _aged(rule, group, log, finding))
     if finding.status is Status.PASS and "reload" in rule.options:
-        yield _verdict(rule, str(rule.options["reload"]), _of_run(rule, log, judge_reload))
+        metric = str(rule.options["reload"])
+        yield _verdict(rule, metric, _aged(rule, metric, log, _of_run(rule, log, judge_reload)))
 
 
 def _of_run(rule: Rule, log: Log, judge: Callable[[Rule, Log], Finding]) -> Finding:
@@ -81,7 +82,8 @@ def _aged(rule: Rule, metric: str, log: Log, finding: Finding) -> Finding:
     judged = log.context.judged
     if not judged or (rule.kind, metric) in judged or finding.hint != _MISSING:
         return finding
-    return replace(finding, reason=f"this rule is newer than the run: {finding.reason}", hint="run it again")
+    reason = f"this rule is newer than the run, and needs {finding.wanted}"
+    return replace(finding, reason=reason, hint="train again: what was not logged then cannot be judged now")
 
 
 def _inapplicable(rule: Rule, context: Context) -> Finding | None:

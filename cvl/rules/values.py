@@ -6,7 +6,7 @@ import math
 
 from cvl.readers.base import Series
 from cvl.rules.case import NO_FINITE, Case, Finding, alone, bounds, failed, left_profile, passed, shown
-from cvl.rules.log import at_epoch, best, finite
+from cvl.rules.log import Log, at_epoch, best, finite
 from cvl.rules.model import Metric, Status
 
 _NOTHING = (
@@ -90,9 +90,8 @@ def judge_not_constant(case: Case) -> Finding:
 def judge_each(case: Case) -> Finding:
     """Every `<key>/<group>`; a group that never has a value, or only negative ones, has no ground truth."""
     least = case.number("min")
-    last = {name: _last(series) for name, series in case.log.groups(case.metric.name).items()}
-    present = {name: value for name, value in last.items() if value is not None}
-    absent = [name for name in last if name not in present]
+    present = present_groups(case.log, case.metric.name)
+    absent = [name for name in case.log.groups(case.metric.name) if name not in present]
     wanted = f"each ≥ {least:g}"
     note = f"absent (no ground truth): {', '.join(absent)}" if absent else ""
     if not present:
@@ -111,6 +110,12 @@ def judge_each(case: Case) -> Finding:
         return Finding(Status.PASS, wanted, found, where, note)
     hint = "a rare or mislabelled class: see how many examples it has, and weight or oversample it"
     return failed(wanted, found, where, reason=note, hint=hint)
+
+
+def present_groups(log: Log, metric: str) -> dict[str, float]:
+    """The last value of each `<key>/<group>` that has one; Missing where nothing logged a group."""
+    last = {name: _last(series) for name, series in log.groups(metric).items()}
+    return {name: value for name, value in last.items() if value is not None}
 
 
 def _last(series: Series) -> float | None:

@@ -42,7 +42,7 @@ def judge_cost(rule: Rule, log: Log) -> Finding:
     wanted = f"{bounds(low, high)} {cost.unit} on {rule.options['hardware']}"
     if reason := _elsewhere(str(rule.options["hardware"]), log):
         return Finding(Status.NOT_RUN, wanted, reason=reason)
-    value, where = _measured(cost, log)
+    value, where = measured_cost(rule.kind, log)
     if value is None:
         return failed(wanted, NO_FINITE, where, hint="the run has no record, or the job never logged a number")
     found = f"{shown(value)} {cost.unit}"
@@ -63,7 +63,9 @@ def _elsewhere(name: str, log: Log) -> str:
     )
 
 
-def _measured(cost: Cost, log: Log) -> tuple[float | None, Where]:
+def measured_cost(kind: str, log: Log) -> tuple[float | None, Where]:
+    """What the run cost, in the unit of that rule, and where that is logged; None where nothing says it."""
+    cost = COSTS[kind]
     if not cost.key:
         return log.context.seconds, NOWHERE
     series = log.find([cost.key])

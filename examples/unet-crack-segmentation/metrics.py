@@ -57,7 +57,7 @@ class Scores:
         if self.cldice:
             self._add_lines(probability, truth)
         self.images += 1
-        self.images_without_crack += not truth.any()
+        self.images_without_crack += int(not truth.any())
 
     def merge(self, other: Scores) -> None:
         """Adds what another process measured on other pictures of the split."""

@@ -36,6 +36,11 @@ def load(model: nn.Module, encoder: str, weights: str) -> str:
         _from_file(model, Path(weights))
         return weights
     name = SWIN if isinstance(model, SwinUnet) else encoder
+    packaged = None if isinstance(model, SwinUnet) else imagenet.packaged(encoder)
+    if packaged is not None:
+        say(f"ImageNet weights of {encoder} from the package {imagenet.PACKAGE}")
+        model.encoder.load_state_dict(packaged)
+        return weights
     try:
         with _impatient():
             state = _of_swin(model) if isinstance(model, SwinUnet) else _of_encoder(encoder)
@@ -51,10 +56,6 @@ def load(model: nn.Module, encoder: str, weights: str) -> str:
 
 
 def _of_encoder(encoder: str) -> State:
-    packaged = imagenet.packaged(encoder)
-    if packaged is not None:
-        say(f"ImageNet weights of {encoder} from the package {imagenet.PACKAGE}")
-        return packaged
     universal = encoder.startswith("tu-")
     return smp.encoders.get_encoder(encoder, weights=True if universal else "imagenet").state_dict()
 

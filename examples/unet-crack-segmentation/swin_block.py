@@ -86,7 +86,7 @@ def together(size: tuple[int, int], shift: tuple[int, int], window: int, device:
 
 
 def _regions(side: int, shift: int, window: int, device: torch.device) -> Tensor:
-    """For each row of a padded and rolled map: 1 if it came round from the other border, -1 if it is padding, else 0."""
+    """For each row of a padded and rolled map: 1 if it came round from the other border, -1 if it is padding, or 0."""
     padded = side + -side % window
     index = torch.arange(padded, device=device)
     region = (index >= padded - shift).long()

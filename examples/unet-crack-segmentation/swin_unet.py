@@ -1,4 +1,4 @@
-"""Swin-Unet (Cao et al. 2021, arXiv 2105.05537): a U-Net of Swin blocks alone, patch merging down and patch expanding up.
+"""Swin-Unet (Cao et al. 2021, arXiv 2105.05537): a U-Net of Swin blocks, patches merged going down, expanded going up.
 
 Maps are (N, H, W, C) throughout. The names inside the encoder are those of timm's Swin Transformer, whose weights fit.
 As in the paper's figure a skip connection carries what a stage puts out (the published code: what comes in).
@@ -29,7 +29,7 @@ def window_for(image_size: tuple[int, int]) -> int:
 
 
 class SwinUnet(nn.Module):
-    """Images (N, 3, H, W) of any size to logits (N, 1, H, W); `image_size` (H, W) only decides on the size of the windows."""
+    """Images (N, 3, H, W) of any size to logits (N, 1, H, W); `image_size` (H, W) decides how large windows are."""
 
     def __init__(self, image_size: tuple[int, int], embed_dim: int = 96) -> None:
         if embed_dim % HEAD_CHANNELS or embed_dim <= 0:
@@ -53,7 +53,7 @@ class SwinUnet(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images to a map from each stage: 1/4, 1/8, 1/16 and 1/32 of the size, `dim` channels doubled from stage to stage."""
+    """Images to a map from each stage: 1/4, 1/8, 1/16 and 1/32 of the size, `dim` channels doubled each time."""
 
     def __init__(self, dim: int, window: int) -> None:
         super().__init__()

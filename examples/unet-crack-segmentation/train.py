@@ -124,10 +124,11 @@ def main() -> None:
             value = float(loss.detach())
             history.append((value, {name: float(part.detach()) for name, part in found.items()}, share))
             log.batch(epoch, number + 1, value, history[-1][1])
-            if not math.isfinite(value):
+            if not processes.all_finite(fabric, value):
                 log.scalars({"train/loss": value}, step=step + 1, epoch=epoch)
+                what = f"the loss is {value}" if not math.isfinite(value) else "another process has no finite loss"
                 raise MetricsError(
-                    f"the loss is {value} in epoch {epoch}, batch {number + 1}: {data.files(sets, numbers)}",
+                    f"{what} in epoch {epoch}, batch {number + 1}: {data.files(sets, numbers)}",
                     hint="look at these pictures and masks, or try a lower LR, or PRECISION=fp32",
                 )
             if last:

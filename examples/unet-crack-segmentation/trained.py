@@ -68,8 +68,9 @@ class Keeper:
                 part.load_state_dict(resumed.state[name])
         if self.fabric.is_global_zero:
             checkpoints.bring_over(resumed.file, self.folder)
-            if not self.checkpoints.rewind(resumed.state["epoch"]):
-                self.parts["best"].load_state_dict({"value": None, "waited": 0})
+        self.fabric.barrier()
+        if not self.checkpoints.has_best(resumed.state["epoch"]):  # it is of an epoch that comes again
+            self.parts["best"].load_state_dict({"value": None, "waited": 0})
         say(f"resuming {resumed.file} after epoch {resumed.state['epoch']}")
 
     def save(self, epoch: int, model: nn.Module, row: Mapping[str, float], *, is_best: bool) -> str:

@@ -16,6 +16,7 @@ import sheets
 from dataset import SAMPLE, spread
 
 from cvl import params as parameters
+from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.boxes import BoxDataset
 from cvl.kit import drawing, run, samples
@@ -39,8 +40,17 @@ def main() -> None:
             print(f"\n{table(data, split)}")
             draw(data, split, params.NUM_SAMPLES, folder / "visualizations" / f"{split}.png")
     run.say(f"contact sheets: {folder / 'visualizations'}; {folder / 'data.json'}")
-    boxes.check(data, params.MAX_BAD)
-    print(f"\n{len(data.problems)} faults, MAX_BAD={params.MAX_BAD}: fit for training")
+    conclude(data, params.MAX_BAD)
+
+
+def conclude(data: BoxDataset, max_bad: int) -> None:
+    """Every fault with its file, and whether that is too many."""
+    print("\n" + "\n".join(["faults:" if data.problems else "no faults", *(f"  {fault}" for fault in data.problems)]))
+    found = f"{len(data.problems)} faults, MAX_BAD={max_bad}"
+    if len(data.problems) > max_bad:
+        hint = "mend or remove these files, or set MAX_BAD to train without what is broken"
+        raise DataError(f"{found}: not fit for training", hint=hint)
+    print(f"{found}: fit for training")
 
 
 def origin(root: Path) -> list[str]:

@@ -113,6 +113,41 @@ def test_new_seeds_go_through_cvl_run(trained: tuple[Path, subprocess.CompletedP
     assert len(list(folder.glob("outputs/*/run.json"))) == 3
 
 
+MORE = """\
+      - expect: {metric: map50, at: best, value: 0, tol: 0, seeds: 3}
+      - each: {metric: map50, min: 0}
+      - throughput: {hardware: Abacus, min: 900}
+      - wall_clock_s: {hardware: abacus, max: 1}
+      - vram_gb: {hardware: H100, max: 1}
+    smoke:
+"""
+
+
+def test_means_classes_and_costs_are_measured_too(folder: Path) -> None:
+    manifest = folder / "example.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("    smoke:\n", MORE), encoding="utf-8")
+    for i, run in enumerate(RUNS):
+        rewrite(folder / "outputs" / run, lambda r, i=i: r.update(hardware={"cpu": "Abacus 9"}, seconds=50.0 + i))  # type: ignore[misc]
+        with (folder / "outputs" / run / "metrics.jsonl").open("a") as log:
+            log.write(f'{{"step": 31, "val/map50/link": 0.{30 + i}, "perf/images_per_s": {60 + i}}}\n')
+    done = calibrate("train", *FROM)
+    assert done.exception is None, done.output
+    expect, each, throughput, seconds = (line.split() for line in done.stdout.splitlines()[-5:-1])
+    assert expect[:3] == ["expect", "map50", "best"] and expect[-4:] == ["value", "0.5706,", "tol", "0.0604"]
+    assert each[:2] == ["each", "map50"] and each[-2:] == ["min", "0.201"]
+    assert throughput[0] == "throughput" and throughput[-2:] == ["min", "31.3"]
+    assert seconds[0] == "wall_clock_s" and seconds[-2:] == ["max", "99.4"]
+    assert done.stdout.splitlines()[-1] == "vram_gb stays as it is: for H100, this run had Abacus 9"
+    assert "expect  mean ± 10.6 sd (99 % of means of 3, 95 % confidence; sd ≥ 1 %)" in done.stdout.splitlines()
+    written = manifest.read_text(encoding="utf-8")
+    assert (
+        "      - expect: {metric: map50, at: best, value: 0.5706, tol: 0.0604, seeds: 3}\n        calibrated:"
+        in written
+    )
+    again = CliRunner().invoke(group, ["check", "one"], standalone_mode=False)
+    assert again.return_value == 0 and "PASS" in again.stdout, again.stdout
+
+
 def test_a_better_run_passes_and_names_the_command_that_renews_the_bound(folder: Path) -> None:
     calibrate("train", *FROM)
     log = folder / "outputs" / "one" / "metrics.jsonl"
@@ -135,7 +170,10 @@ def test_weights_that_could_not_be_fetched_are_not_comparable_with_those_that_we
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["bare", "--runs", "3"], "bare has no range or trend rule"),
+        (
+            ["bare", "--runs", "3"],
+            "bare has no rule with a bound to measure: range, trend, each, expect, throughput, vram_gb, wall_clock_s",
+        ),
         (["train", "--runs", "3", "-e", "seed=4"], "-e SEED: calibrate sets it, from 0 on"),
         (["train", "--runs", "3", *FROM], "--runs trains, --from takes what there is: give one of them"),
         (["train", *FROM[:4]], "--from: 2 runs, at least 3 are needed"),

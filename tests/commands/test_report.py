@@ -81,7 +81,7 @@ def test_a_judgement_for_programs(tmp_path: Path) -> None:
     done = cvl(tmp_path, "check", "train-1", "--format", "github", GITHUB_STEP_SUMMARY=str(tmp_path / "page.md"))
     place = (folder / "metrics.jsonl").relative_to(tmp_path)
     assert done.returncode == 3
-    assert done.stdout.startswith(f"::error file={place},line=1,title=train-1 finite train_loss::wanted finite,")
+    assert done.stdout.startswith(f"::error file={place},line=6,title=train-1 finite train_loss::wanted finite,")
     assert (tmp_path / "page.md").read_text(encoding="utf-8").startswith("### train-1: FAIL (1 of 6 rules, 1 not run, ")
     done = cvl(tmp_path, "check", "train-1", "--format", "sarif")
     assert [result["ruleId"] for result in json.loads(done.stdout)["runs"][0]["results"]] == ["finite train_loss"]

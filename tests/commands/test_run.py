@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,7 @@ parameters:
   NUM_EPOCHS: {type: integer, default: 30, minimum: 1, description: Epochs, aliases: [EPOCHS, training.epochs]}
   BATCH_SIZE: {type: integer, default: 4, minimum: 1, description: Batch}
   LR: {type: number, default: 0.1, minimum: 0, description: Learning rate}
+  WARMUP: {type: integer, default: 0, description: Warm-up, presets: [train, smoke], aliases: [WARM]}
   SEED: {type: integer, default: 0, description: Seed, affects_result: false}
   MODE: {type: string, default: healthy, description: How the job behaves}
   WEIGHTS: {type: path, default: none, words: [none], description: Start}
@@ -205,7 +207,10 @@ def test_a_preset_without_metrics_is_not_judged(tiny: Path) -> None:
             ["tiny", "--epochs=8", "train"],
             "--epochs is a parameter of tiny, not an option of cvl\nhint: -e NUM_EPOCHS=8",
         ),
-        (["tiny", "train", "--nonsense"], "No such option"),
+        (["tiny", "train", "--nonsense"], "error: no such option"),
+        (["tiny", "train", "--engin=x"], "did you mean --engine"),
+        (["tiny", "silent", "-e", "WARMUP=2"], "silent does not use WARMUP, but train and smoke do\nhint: "),
+        (["tiny", "silent", "--timeout", "soon"], "hint: `cvl run --help` shows the usage\n"),
         (["tiny", "train", "--gpus", "foo"], "--gpus: 'foo' is no GPU choice: all, none, a number or ids\n"),
         (["tiny", "train", "--resume"], "there is no run of train to go on with"),
         (["tiny", "train", "--python", "/no/python"], "--python /no/python: there is no such program"),
@@ -223,7 +228,24 @@ def test_dry_run_prints_the_command_and_writes_nothing(tiny: Path) -> None:
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "-e", "LR=0.2", SECRET_TOKEN="hush")
     assert done.returncode == 0
     assert "LR=0.2" in done.stdout and "train.py" in done.stdout and "hush" not in done.stdout
+    assert done.stderr.splitlines()[-4:] == [
+        "tiny train",
+        "  -e       LR=0.2",
+        "  default  NUM_EPOCHS=30, BATCH_SIZE=4, WARMUP=0, SEED=0, MODE=healthy, WEIGHTS=none",
+        "  unset    DATA_DIR, RESUME",
+    ]
     assert not (tiny / "outputs").exists()
+
+
+def test_a_variable_for_other_presets_is_said_and_reaches_neither_job_nor_record(tiny: Path) -> None:
+    program = "import os; print([os.environ.get(name) for name in ('WARMUP', 'WARM', 'BATCH_SIZE')])"
+    manifest = (tiny / "example.yaml").read_text()
+    (tiny / "example.yaml").write_text(manifest.replace("print('nothing to judge')", program))
+    done = cvl(tiny, "run", "tiny", "silent", "--engine", "local", WARM="3", BATCH_SIZE="2")
+    assert done.returncode == 0 and "[None, None, '2']" in done.stdout, done.stdout + done.stderr
+    assert done.stderr.startswith("warning: silent does not use WARMUP, but train and smoke do (environment)\n")
+    parameters: Any = record(tiny)["parameters"]
+    assert parameters["WARMUP"]["value"] == 0 and parameters["BATCH_SIZE"]["value"] == 2
 
 
 def test_words_for_the_job_stay_as_they_are(tiny: Path) -> None:
@@ -277,8 +299,10 @@ def test_a_job_that_cannot_go_on_is_not_said_to(tiny: Path) -> None:
     (tiny / "example.yaml").write_text(
         manifest.replace("description: Run to go on with", "presets: [smoke], description: X")
     )
-    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
+    words = ("run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
+    done = cvl(tiny, *words, RESUME=str(tiny))
     assert "stopped after 1 s (--timeout)\n" in done.stderr
+    assert "warning: train does not use RESUME, but smoke does (environment)\n" in done.stderr
 
 
 def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) -> None:

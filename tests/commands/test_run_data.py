@@ -60,10 +60,17 @@ def shared_picture(folder: Path) -> None:
     shutil.copy(folder / "images" / "train" / "0.png", folder / "images" / "val" / "0.png")
 
 
-def run(data: Path, tmp_path: Path, example: str = "yolo-ui-detection") -> subprocess.CompletedProcess[str]:
-    words = ["run", example, "train", "--data", str(data), "--engine", "local"]
-    command = [sys.executable, "-m", "cvl", *words, "--dry-run", "--output", str(tmp_path / "out")]
-    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ}, capture_output=True, text=True, timeout=60)
+def run(
+    data: Path,
+    tmp_path: Path,
+    preset: str = "train",
+    *,
+    example: str = "yolo-ui-detection",
+    more: tuple[str, ...] = ("--dry-run",),
+) -> subprocess.CompletedProcess[str]:
+    words = ["run", example, preset, "--data", str(data), "--engine", "local"]
+    command = [sys.executable, "-m", "cvl", *words, *more, "--output", str(tmp_path / "out")]
+    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ}, capture_output=True, text=True, timeout=240)
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -91,6 +98,8 @@ def test_bad_data_is_refused_by_name(tmp_path: Path, spoil: Callable[[Path], Non
     done = run(data, tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr and "hint:" in done.stderr and "Traceback" not in done.stderr
+    shows_all = f"`cvl run yolo-ui-detection data --data {data}` shows all"
+    assert (shows_all in done.stderr) is ("problem(s) in the data set" in done.stderr)
     assert contents(data) == before
     assert not (tmp_path / "out").exists()
 
@@ -112,9 +121,26 @@ def of_masks(tmp_path: Path) -> str:
 def test_masks_are_checked_as_well(tmp_path: Path, of_masks: str) -> None:
     data = folders.masks(tmp_path / "data")
     folders.mask(data / "train/masks/train1.png")
-    done = run(data, tmp_path, of_masks)
+    done = run(data, tmp_path, example=of_masks)
     assert done.returncode == 0, done.stderr
     assert "data: train: 1 of 3 masks are empty: pictures without foreground" in done.stderr
     folders.mask(data / "train/masks/train1.png", 1, 2, 3)
-    done = run(data, tmp_path, of_masks)
+    done = run(data, tmp_path, example=of_masks)
     assert done.returncode == 2 and "train1.png: 4 value(s) (0, 1, 2, …)" in done.stderr, done.stderr
+
+
+@pytest.mark.training("yolo-ui-detection")
+def test_the_preset_that_inspects_shows_every_fault_and_ends_with_2(ml_python: Path, tmp_path: Path) -> None:
+    data = sound(tmp_path / "data")
+    (data / "labels" / "train" / "1.txt").write_text("3 0.5 0.5 0.4 0.4\n" * 12)
+    box_outside(data)
+    done = run(data, tmp_path, "data", more=("--python", str(ml_python), "--accept-versions"))
+    assert done.returncode == 2, done.stdout + done.stderr
+    origin, table, faults = (done.stdout.index(words) for words in (f"{data}\n", "train: 2 pictures", "\nfaults:\n"))
+    assert origin < table < faults
+    listed = [line for line in done.stdout[faults:].splitlines() if line.startswith("  ")]
+    assert len(listed) == 13 and sum("1.txt" in line for line in listed) == 12, done.stdout
+    assert (done.stdout + done.stderr).count("13 faults, MAX_BAD=0: not fit for training") == 1
+    assert (tmp_path / "out" / "latest" / "visualizations" / "train.png").is_file()
+    done = run(data, tmp_path, "data", more=("--python", str(ml_python), "--accept-versions", "-e", "MAX_BAD=13"))
+    assert done.returncode == 0 and "13 faults, MAX_BAD=13: fit for training" in done.stdout, done.stderr

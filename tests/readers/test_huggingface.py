@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,33 @@ def test_the_state_with_the_most_steps(tmp_path: Path, steps: dict[str, int], ch
     for folder, step in steps.items():
         write(tmp_path / folder, [LOSS], step)
     assert huggingface.find(tmp_path) == [tmp_path / chosen / "trainer_state.json"]
+
+
+def saved(folder: Path, losses: list[float], written: int) -> None:
+    step = len(losses)
+    path = write(folder / f"checkpoint-{step}", [{"loss": v, "step": i} for i, v in enumerate(losses, 1)], step)
+    os.utime(path, (written, written))
+
+
+def test_a_checkpoint_of_a_stretch_that_was_given_up_does_not_count(tmp_path: Path) -> None:
+    """Checkpoint 4 was reached, then training went back to 2 and has come to 3."""
+    saved(tmp_path, [5, 4], 1)
+    saved(tmp_path, [5, 4, 3, 2], 2)
+    saved(tmp_path, [5, 4, 3.5], 3)
+    found = read(tmp_path)
+    assert [value for _, _, value in points(found, "loss")] == ["5.0", "4.0", "3.5"]
+    assert [(Path(p.file).parent.name, p.message) for p in found.problems] == [
+        ("checkpoint-4", "left out: checkpoint-3 was written later, after a resume from before it")
+    ]
+
+
+def test_checkpoints_copied_in_any_order_are_one_run(tmp_path: Path) -> None:
+    saved(tmp_path, [5, 4], 9)
+    saved(tmp_path, [5, 4, 3, 2], 1)
+    saved(tmp_path, [5, 4, 3], 5)
+    found = read(tmp_path)
+    assert [value for _, _, value in points(found, "loss")] == ["5.0", "4.0", "3.0", "2.0"]
+    assert found.problems == ()
 
 
 def test_zeros_behind_nan_stay_values(tmp_path: Path) -> None:

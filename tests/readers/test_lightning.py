@@ -48,7 +48,7 @@ def test_a_resume_follows_the_version_it_continues(tmp_path: Path) -> None:
     """Versions 1 and 2 both resume version 0; version 3 resumes version 2."""
     firsts = {0: "0,,9,0.9,", 1: "2,,29,0.8,", 2: "2,,29,0.7,", 3: "3,,39,0.6,"}
     for version, row in firsts.items():
-        write(tmp_path / f"version_{version}", ",0.1,1,,", row)
+        write(tmp_path / f"version_{version}", row, f",0.1,{10 * version + 9},,")
     paths = lightning.find(tmp_path)
     assert [path.parent.name for path in paths] == ["version_0", "version_2", "version_3"]
     assert [value for _, _, value in points(lightning.read(paths), "train/loss")] == ["0.9", "0.7", "0.6"]

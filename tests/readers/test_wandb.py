@@ -160,6 +160,38 @@ def test_the_newest_run_online_or_offline(tmp_path: Path) -> None:
     assert points(readers.read(tmp_path)["wandb"]) == {"m": [(0, "0.0")]}
 
 
+def resumed(folder: Path, *logs: bytes, prefixes: tuple[str, ...] = ("offline-",)) -> Reading:
+    """One run, started again for each of `logs`."""
+    for i, content in enumerate(logs):
+        for prefix in prefixes:
+            place = folder / "wandb" / f"{prefix}run-2024010{i}_000000-a"
+            place.mkdir(parents=True)
+            (place / "run-a.wandb").write_bytes(content)
+    return readers.read(folder)["wandb"]
+
+
+def test_a_resume_makes_what_was_logged_from_its_first_step_on_void(tmp_path: Path) -> None:
+    found = resumed(
+        tmp_path, log(*(row(_step=i, m=i) for i in range(1, 6))), log(row(_step=3, m=30), row(_step=4, m=40))
+    )
+    assert points(found) == {"m": [(1, "1.0"), (2, "2.0"), (3, "30.0"), (4, "40.0")]}
+    assert messages(found) == []
+
+
+def test_a_resume_that_counts_from_0_again_is_said(tmp_path: Path) -> None:
+    found = resumed(tmp_path, log(*(row(_step=i, m=i) for i in range(5))), log(row(_step=0, m=30), row(_step=1, m=40)))
+    assert points(found) == {"m": [(0, "30.0"), (1, "40.0")]}
+    assert messages(found) == [
+        "its steps begin again at 0, as a resume without the server does: what earlier files logged is left out"
+    ]
+
+
+def test_a_run_that_lies_there_twice_is_read_once(tmp_path: Path) -> None:
+    found = resumed(tmp_path, log(row(_step=0, m=1)), prefixes=("", "offline-"))
+    assert points(found) == {"m": [(0, "1.0")]}
+    assert messages(found) == []
+
+
 def test_a_synchronised_folder_is_read_as_the_offline_one(tmp_path: Path) -> None:
     for path in (REAL / "resumed").glob("wandb/*"):
         shutil.copytree(path, tmp_path / "wandb" / path.name.removeprefix("offline-"))

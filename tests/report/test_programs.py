@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import tarfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
 
 from cvl import report
 from cvl.judge import Judgement
 from cvl.report import github
 from cvl.rules import Status, Verdict, Where, outcome
+from tests.conftest import REAL_ENVIRON, absent
+from tests.report import made
 
 LOG = "metrics.jsonl"
 HOSTILE = "a<b>, 100%:\n\x1b\0\ud800"
@@ -69,12 +75,52 @@ def test_no_success_without_a_failed_case(shown: Judgement, message: str) -> Non
 
 def test_workflow_commands() -> None:
     assert report.get("github").render(judgement(*VERDICTS)).splitlines() == [
-        f"::error file=runs/one/metrics.jsonl,line=1,title=one trend a<b>%2C 100%25%3A{4 * GONE}"
+        f"::error file=runs/one/metrics.jsonl,title=one trend a<b>%2C 100%25%3A{4 * GONE}"
         "::wanted ≤ 0.8, found 1.01%0Awhere: metrics.jsonl step 120 (epoch 12)%0Aflat%0Ahint: learning rate 0",
-        "::warning file=runs/one/metrics.jsonl,line=1,title=one plateau map50::wanted gain, found 0"
+        "::warning file=runs/one/metrics.jsonl,title=one plateau map50::wanted gain, found 0"
         "%0Awhere: metrics.jsonl step 3%0Ahint: train longer",
         "verdict: FAIL (1 of 4 rules, 1 warn, 1 not comparable)",
     ]
+
+
+def test_an_annotation_stands_at_the_line_of_the_point(tmp_path: Path) -> None:
+    shown = made.judged(tmp_path, made.rows(nan_at=7))
+    (finite, *_) = report.get("github").render(shown).splitlines()
+    lines = (shown.folder / LOG).read_text().splitlines()
+    assert "NaN" in lines[7] and f"file={shown.folder / LOG},line=8,title=train-1 finite train_loss" in finite
+    content = json.loads(report.get("sarif").render(shown))
+    place = content["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["region"] == {"startLine": 8}
+
+
+def test_sarif_names_a_file_as_a_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = tmp_path / "a folder, 100% #é"
+    shown = made.judged(hostile, made.rows(nan_at=7))
+    for folder, start in ((tmp_path.parent, tmp_path.name), (Path("/usr"), tmp_path.as_uri())):
+        monkeypatch.chdir(folder)
+        result = json.loads(report.get("sarif").render(shown))["runs"][0]["results"][0]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == f"{start}/a%20folder%2C%20100%25%20%23%C3%A9/examples/toy/outputs/train-1/metrics.jsonl"
+
+
+SCHEMA = "@microsoft/jest-sarif@1.0.0-beta.0"  # an npm package that brings the official one along
+
+
+@pytest.mark.network
+@pytest.mark.skipif(not shutil.which("npm"), reason="npm is missing")
+def test_sarif_is_as_its_schema_wants_it(tmp_path: Path) -> None:
+    npm = subprocess.run(["npm", "pack", SCHEMA], cwd=tmp_path, capture_output=True, text=True, env=REAL_ENVIRON)
+    if npm.returncode:
+        absent("network", f"{SCHEMA} cannot be fetched")
+    with tarfile.open(next(tmp_path.glob("*.tgz"))) as archive:
+        file = archive.extractfile("package/lib/schemas/sarif-2.1.0-rtm.5.json")
+        assert file is not None
+        validator = jsonschema.Draft7Validator(json.load(file))
+    hostile = tmp_path / "a folder, 100% <é>"
+    for shown in (judgement(*VERDICTS), judgement(), made.judged(hostile, made.rows(nan_at=7))):
+        content = json.loads(report.get("sarif").render(shown))
+        assert [error.message for error in validator.iter_errors(content)] == []
+    assert [error.message for error in validator.iter_errors({"version": "2.1.0"})] == ["'runs' is a required property"]
 
 
 def test_the_summary_of_a_workflow_is_added_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_two_processes_train_together(train: Train) -> None:
 
 def test_accumulated_batches_equal_the_large_one(train_each: TrainEach) -> None:
     """Where no layer mixes the pictures of a batch, as batch norm does: Swin blocks normalise each picture alone."""
-    common = {"MODEL": "swin_unet", "EMBED_DIM": "12", "IMAGE_SIZE": "32", "NUM_EPOCHS": "2", "OPTIMIZER": "sgd"}
+    common = {"MODEL": "swin_unet", "EMBED_DIM": "32", "IMAGE_SIZE": "32", "NUM_EPOCHS": "2", "OPTIMIZER": "sgd"}
     common |= {"LR": "0.05", "MAX_TRAIN_SAMPLES": "7"}
     large, small, uneven = train_each(
         {**common, "BATCH_SIZE": "4"},

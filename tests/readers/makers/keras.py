@@ -29,7 +29,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 def main() -> None:
-    for case, separator in (("healthy", ","), ("nan", "\t"), ("resumed", ";")):
+    for case, separator in (("healthy", ","), ("nan", "\t"), ("resumed", ";"), ("abandoned", ",")):
         (DATA / case).mkdir(parents=True, exist_ok=True)
         path = DATA / case / "training.log"
         path.unlink(missing_ok=True)
@@ -37,6 +37,8 @@ def main() -> None:
         fit(path, separator, recorder, epochs=4, rate=1e20 if case == "nan" else 0.1)
         if case == "resumed":
             fit(path, separator, recorder, epochs=6, begin=3)
+        if case == "abandoned":  # epoch 3 is of a stretch that was given up
+            fit(path, separator, recorder, epochs=3, begin=1)
         expect(DATA / case, recorder)
 
 
@@ -55,6 +57,7 @@ def fit(path: Path, separator: str, recorder: Recorder, *, epochs: int, rate: fl
 def expect(case: Path, recorder: Recorder) -> None:
     series: dict[str, dict[int, _expected.Row]] = {}
     for epoch, logs in recorder.rows:
+        series = {name: {e: row for e, row in rows.items() if e < epoch} for name, rows in series.items()}
         for name, value in logs.items():
             series.setdefault(name, {})[epoch] = (epoch, epoch, float(value))
     _expected.write(case, {name: [rows[epoch] for epoch in sorted(rows)] for name, rows in sorted(series.items())})

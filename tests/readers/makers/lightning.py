@@ -47,12 +47,14 @@ class Line(L.LightningModule):
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    for case in ("healthy", "nan", "resumed"):
+    for case in ("healthy", "nan", "resumed", "abandoned"):
         shutil.rmtree(DATA / case, ignore_errors=True)
         with tempfile.TemporaryDirectory() as scratch:
             fit(Path(scratch), epochs=3, spoilt=9 if case == "nan" else 1_000)
             if case == "resumed":
                 fit(Path(scratch), epochs=5, resume=True)
+            if case == "abandoned":  # it was in epoch 2 already; what it logged there and in epoch 1 is given up
+                fit(Path(scratch), epochs=2, resume=True, weights="epoch=0-step=8")
             for path in sorted(Path(scratch).glob("lightning_logs/*/metrics.csv")):
                 copy = DATA / case / path.relative_to(scratch)
                 copy.parent.mkdir(parents=True)
@@ -60,16 +62,16 @@ def main() -> None:
         expect(DATA / case)
 
 
-def fit(folder: Path, *, epochs: int, spoilt: int = 1_000, resume: bool = False) -> None:
+def fit(folder: Path, *, epochs: int, spoilt: int = 1_000, resume: bool = False, weights: str = "last") -> None:
     L.seed_everything(0)
     x = torch.linspace(-1, 1, 32)[:, None]
     loader = DataLoader(TensorDataset(x, 2 * x + 1), batch_size=4)
     trainer = L.Trainer(
         max_epochs=epochs, accelerator="cpu", default_root_dir=folder, log_every_n_steps=2,
         logger=L.pytorch.loggers.CSVLogger(folder), enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[LearningRateMonitor("step"), ModelCheckpoint(folder / "weights", save_last=True)],
+        callbacks=[LearningRateMonitor("step"), ModelCheckpoint(folder / "weights", save_last=True, save_top_k=-1)],
     )  # fmt: skip
-    trainer.fit(Line(spoilt), loader, loader, ckpt_path=str(folder / "weights" / "last.ckpt") if resume else None)
+    trainer.fit(Line(spoilt), loader, loader, ckpt_path=str(folder / "weights" / f"{weights}.ckpt") if resume else None)
 
 
 def expect(case: Path) -> None:
@@ -77,7 +79,8 @@ def expect(case: Path) -> None:
     rows = []
     for path in sorted(case.glob("lightning_logs/*/metrics.csv")):
         with path.open(encoding="utf-8", newline="") as file:
-            rows += list(csv.DictReader(file))
+            later = list(csv.DictReader(file))
+        rows = [row for row in rows if int(row["step"]) < int(later[0]["step"])] + later
     epochs = {row["step"]: float(row["epoch"]) for row in rows if row["epoch"]}
     series: dict[str, list[_expected.Row]] = {}
     for row in rows:

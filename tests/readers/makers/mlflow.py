@@ -23,13 +23,14 @@ import mlflow
 DATA = Path(__file__).parents[1] / "data" / "mlflow"
 FIRST = {step: 1 / (step + 1) for step in range(4)}
 LATER = {2: 0.75, 3: 0.5, 4: 0.25}
+SHORTER = {1: 0.75, 2: 0.5}
 SPOILT = {0: 1.5, 1: math.nan, 2: math.inf, 3: -math.inf, 4: 0.0}
 Values = dict[int, float]
 
 
 def main() -> None:
     shutil.rmtree(DATA, ignore_errors=True)
-    for case, *parts in (("healthy", FIRST), ("nan", SPOILT), ("resumed", FIRST, LATER)):
+    for case, *parts in (("healthy", FIRST), ("nan", SPOILT), ("resumed", FIRST, LATER), ("abandoned", FIRST, SHORTER)):
         database(case, parts)
         files(f"files_{case}", parts)
 
@@ -81,8 +82,12 @@ def shorten(path: Path) -> None:
 
 
 def expect(case: str, parts: list[Values]) -> None:
-    merged = {step: value for values in parts for step, value in values.items()}
-    _expected.write(DATA / case, {"train/loss": [(step, None, value) for step, value in merged.items()]})
+    """A resume makes what was logged from its first step on void, and is reported."""
+    merged: Values = {}
+    for values in parts:
+        merged = {step: value for step, value in merged.items() if step < min(values)} | values
+    rows: list[_expected.Row] = [(step, None, value) for step, value in merged.items()]
+    _expected.write(DATA / case, {"train/loss": rows}, problems=len(parts) - 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes data/wandb/ with the real library, offline: a healthy run, one that turns NaN, and one that was resumed.
+"""Writes data/wandb/ with the real library, offline: healthy, NaN, resumed, and resumed from before its end.
 
 python tests/readers/makers/wandb.py
 """
@@ -40,6 +40,10 @@ def main() -> None:
         time.sleep(1.1)  # a folder is named after its second
     rows = [(step, float(step // 2), value) for step, value in (first | later).items()]
     _expected.write(DATA / "resumed", {"loss": rows})
+    for part in (first, {2: 0.75, 3: 0.5}):  # step 4 is of a stretch that was given up
+        log("abandoned", {step: {"loss": value} for step, value in part.items()})
+        time.sleep(1.1)
+    _expected.write(DATA / "abandoned", {"loss": [(1, None, 1.0), (2, None, 0.75), (3, None, 0.5)]})
 
 
 def log(case: str, rows: dict[int, Row]) -> None:
