@@ -48,9 +48,12 @@ def each(function: Callable[[Path], Look], paths: Iterable[Path]) -> dict[Path, 
 
 
 def load(path: Path) -> Image.Image:
-    """The picture as it is displayed (EXIF orientation applied), in RGB."""
+    """The picture as it is displayed (EXIF orientation applied), in RGB, 8 bits a channel."""
     with Image.open(path) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+        turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I;16"):  # Pillow would make white of all above 255
+        turned = turned.point(lambda value: value * (1 / 257)).convert("L")
+    return turned.convert("RGB")
 
 
 def copy(source: Path, folder: Path, taken: set[str]) -> str:

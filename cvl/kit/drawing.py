@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
+from cvl.formats import pictures
 from cvl.formats.boxes import Box
 
 RIGHT, WRONG, MISSED = "#1a7f37", "#cf222e", "#bf5700"
@@ -112,8 +113,7 @@ def beside(panels: Sequence[Image.Image], gap: int = 8) -> Image.Image:
 
 def upright(file: Path) -> Image.Image:
     """The picture as it is displayed (EXIF orientation applied), in RGB."""
-    with Image.open(file) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+    return pictures.load(file)
 
 
 def save(image: Image.Image, file: Path) -> None:

@@ -57,13 +57,16 @@ def prepare(params: Values, *, needs: tuple[str, ...] = ("train", "val")) -> Set
     return Sets(data, train)
 
 
+def training_set(sets: Sets, params: Values, size: tuple[int, int]) -> Masks:
+    """Random crops of the pictures to train on."""
+    transform = views.training(size, params.AUGMENT)
+    return Masks(sets.train * params.CROPS, transform, seed=params.SEED, cache=_cache(params))
+
+
 def training_loader(sets: Sets, params: Values, size: tuple[int, int], processes: tuple[int, int] = (0, 1)) -> Any:
     """Shuffled batches of random crops: images (N, 3, H, W), masks (N, 1, H, W), numbers of the pictures."""
-    dataset = Masks(
-        sets.train * params.CROPS, views.training(size, params.AUGMENT), seed=params.SEED, cache=_cache(params)
-    )
     return loader(
-        dataset,
+        training_set(sets, params, size),
         batch_size=params.BATCH_SIZE,
         seed=params.SEED,
         shuffle=True,

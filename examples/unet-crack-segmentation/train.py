@@ -96,7 +96,9 @@ def main() -> None:
     if fabric.is_global_zero:
         effective = {"PRECISION": processes.resolve(params.PRECISION), "WEIGHTS": network.pretrained}
         write_config(folder, params.settings, effective=effective, device=device, splits=sets.sizes)
-    log = processes.in_first(fabric, lambda: RunLog(folder, resumed_epoch=done if resumed else None))
+    log = processes.in_first(
+        fabric, lambda: RunLog(folder, resumed_epoch=done if resumed else None, name=params.EXPERIMENT_NAME)
+    )
     meters, progress = Meters(device), Progress(params.NUM_EPOCHS * len(loader), done * len(loader))
     step = done * steps
 
