@@ -58,7 +58,7 @@ class Parameter:
 
     @property
     def names(self) -> tuple[Alias, ...]:
-        """Everything that it may be called, its own name first; an alias that repeats it says what values mean there."""
+        """Everything that it may be called, its own name first; an alias that repeats it translates values."""
         own = next((a for a in self.aliases if a.values and folded(a.name) == folded(self.name)), Alias(self.name))
         return Alias(self.name, own.values), *(alias for alias in self.aliases if alias is not own)
 

@@ -13,14 +13,17 @@ from cvl.kit.datasets import MEAN, STD, normalise
 
 
 def sides(text: str, multiple: int) -> tuple[int, int]:
-    """IMAGE_SIZE (`256`, `256,384` or `[256,384]`) as height and width in pixels, which `multiple` must divide."""
+    """IMAGE_SIZE (`256`, `256,384` or `[256,384]`) as height and width in pixels, which `multiple` must divide.
+
+    Twice at least: of a single cell batch norm has nothing to normalise.
+    """
     numbers = [int(number) for number in re.findall(r"\d+", text)]
     if len(numbers) not in (1, 2) or re.sub(r"[\d\s,x\[\]()]", "", text) or not all(numbers):
         raise UsageError(f"IMAGE_SIZE {text!r} is no size", hint="a side in pixels (256) or height,width (256,384)")
-    if any(number % multiple for number in numbers):
-        better = [max(1, round(number / multiple)) * multiple for number in numbers]
-        hint = f"IMAGE_SIZE={','.join(map(str, better))}"
-        raise UsageError(f"IMAGE_SIZE {text}: this model wants multiples of {multiple}", hint=hint)
+    if multiple > 1 and any(number % multiple or number == multiple for number in numbers):
+        better = [max(2, round(number / multiple)) * multiple for number in numbers]
+        wanted = f"this model wants multiples of {multiple}, from {2 * multiple} on"
+        raise UsageError(f"IMAGE_SIZE {text}: {wanted}", hint=f"IMAGE_SIZE={','.join(map(str, better))}")
     return numbers[0], numbers[-1]
 
 

@@ -3,7 +3,7 @@
     CVL_CFD_DIR=cfd python tests/benchmarks/cracks.py FOLDER [arguments of cvl run, such as --python PYTHON]
 
 CVL_CFD_DIR holds `images` and `masks` of CrackForest (59 pictures, 480x320): 40 to train on, 9 to validate, 10 to test,
-drawn once by a fixed seed. Every row is a run of `cvl run`; its threshold was chosen on val, its figures are those of test.
+drawn once by a fixed seed. Every row is a run of `cvl run`: its threshold was chosen on val, its figures are of test.
 """
 
 from __future__ import annotations

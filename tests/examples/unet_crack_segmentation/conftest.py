@@ -18,7 +18,7 @@ SHORT = {
     "WEIGHTS": "none",
     "NUM_EPOCHS": "1",
     "BATCH_SIZE": "4",
-    "IMAGE_SIZE": "32",
+    "IMAGE_SIZE": "64",
     "AUGMENT": "none",
     "VAL_EVERY": "1",
     "METRICS": "miou",

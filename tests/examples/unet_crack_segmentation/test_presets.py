@@ -293,7 +293,7 @@ def test_nothing_but_a_training_changes_the_run_that_trained(place: Place) -> No
     for name in RUNS:
         assert (place.folder(name) / "config.yaml").is_file(), name
     text = (place.folder("evaluate") / "config.yaml").read_text()
-    assert f"CHECKPOINT: {place.checkpoint}" in text and "IMAGE_SIZE: 32,32" in text
+    assert f"CHECKPOINT: {place.checkpoint}" in text and "IMAGE_SIZE: 64,64" in text
 
 
 def test_what_is_refused(place: Place, ml_python: Path, base: dict[str, str], tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_what_is_refused(place: Place, ml_python: Path, base: dict[str, str], tm
     }
     alone = {"OUTPUT_DIR": str(tmp_path / "alone" / "run")}
     named = {wanted: (script, alone | values) for wanted, (script, values) in cases.items()}
-    shown = {"batch": ("visualize.py", {"OUTPUT_DIR": str(tmp_path / "fresh" / "run"), "IMAGE_SIZE": "32"})}
+    shown = {"batch": ("visualize.py", {"OUTPUT_DIR": str(tmp_path / "fresh" / "run"), "IMAGE_SIZE": "64"})}
     drive(ml_python, named | shown, base, tmp_path / "answers.json")
     answers = json.loads((tmp_path / "answers.json").read_text())
     code, said = answers.pop("batch")
