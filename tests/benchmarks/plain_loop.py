@@ -1,9 +1,9 @@
-"""Pictures a second of unet-crack-segmentation's train.py, against the plainest correct loop on the same model and data.
+"""Pictures a second of unet-crack-segmentation's train.py, against the plainest correct loop on the same model.
 
     PYTHON tests/benchmarks/plain_loop.py [ROUNDS]
 
-PYTHON is an interpreter of the example's environment. The plain loop decodes every picture, crops and flips it, and does
-forward, backward and step, nothing else: no log, no meter, no check. Rounds of both alternate; medians are printed.
+PYTHON is an interpreter of the example's environment. The plain loop decodes every picture, crops and flips it, and
+does forward, backward and step, nothing else: no log, no meter, no check. Rounds of both alternate; medians are printed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def ours() -> tuple[float, float]:
-    """Images a second and share of waiting, medians of the epochs after the first, whose pictures are not cached yet."""
+    """Images a second and share of waiting: medians of the epochs after the first, which fills the cache."""
     with tempfile.TemporaryDirectory() as folder:
         values = {
             "IMAGE_SIZE": str(SIZE),
@@ -48,7 +48,7 @@ def ours() -> tuple[float, float]:
             "NUM_EPOCHS": str(EPOCHS),
             "VAL_EVERY": str(EPOCHS),
         }
-        env = {**os.environ, **values, "OUTPUT_DIR": folder, "CVL_CACHE": f"{folder}/cache", "CVL_RUN": "benchmark"}
+        env = {**os.environ, **texts, "OUTPUT_DIR": folder, "CVL_CACHE": f"{folder}/cache", "CVL_RUN": "benchmark"}
         env["PYTHONPATH"] = str(REPOSITORY)
         subprocess.run([sys.executable, EXAMPLE / "train.py"], env=env, check=True, capture_output=True)
         rows = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
