@@ -3,7 +3,7 @@
     PYTHON tests/benchmarks/plain_loop.py [ROUNDS]
 
 PYTHON is an interpreter of the example's environment. The plain loop decodes every picture, crops and flips it, and
-does forward, backward and step, nothing else: no log, no meter, no check. Rounds of both alternate; medians are printed.
+does forward, backward and step, nothing else: no log, no meter, no check. Rounds alternate; medians are printed.
 """
 
 from __future__ import annotations
@@ -42,12 +42,8 @@ def main() -> None:
 def ours() -> tuple[float, float]:
     """Images a second and share of waiting: medians of the epochs after the first, which fills the cache."""
     with tempfile.TemporaryDirectory() as folder:
-        values = {
-            "IMAGE_SIZE": str(SIZE),
-            "BATCH_SIZE": str(BATCH),
-            "NUM_EPOCHS": str(EPOCHS),
-            "VAL_EVERY": str(EPOCHS),
-        }
+        values = {"IMAGE_SIZE": SIZE, "BATCH_SIZE": BATCH, "NUM_EPOCHS": EPOCHS, "VAL_EVERY": EPOCHS}
+        texts = {name: str(value) for name, value in values.items()}
         env = {**os.environ, **texts, "OUTPUT_DIR": folder, "CVL_CACHE": f"{folder}/cache", "CVL_RUN": "benchmark"}
         env["PYTHONPATH"] = str(REPOSITORY)
         subprocess.run([sys.executable, EXAMPLE / "train.py"], env=env, check=True, capture_output=True)
