@@ -32,6 +32,7 @@ _BOTH = (
     "cldice",
 )
 NAMES = (*_BOTH, *(f"{name}_per_image" for name in _BOTH), "average_precision")
+_ALSO = {"f1": "dice"}
 _TABLE = ("iou", "dice", "precision", "recall", "precision_2px", "recall_2px", "f1_2px", "cldice")
 
 
@@ -122,7 +123,7 @@ def validate(
 
 def wanted(text: str) -> list[str]:
     """The names in METRICS (`iou,dice` or `["iou", "dice"]`); UsageError where one is unknown."""
-    names = [name for part in text.split(",") if (name := part.strip(" []\"'"))]
+    names = [_ALSO.get(name, name) for part in text.split(",") if (name := part.strip(" []\"'"))]
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise UsageError(f"METRICS: there is no {', '.join(unknown)}", hint=f"there is: {', '.join(NAMES)}")

@@ -29,13 +29,12 @@ def sides(text: str, multiple: int) -> tuple[int, int]:
 
 def training(size: tuple[int, int], strength: str) -> v2.Compose:
     """A random crop of `size`; `strength` is AUGMENT. A crack has no up and no left: every flip and turn is a road."""
-    steps: list[v2.Transform] = []
+    steps: list[torch.nn.Module] = []
     if strength != "none":
         quarter = v2.RandomApply([v2.RandomRotation((90, 90), expand=True)], p=0.5)
         steps += [quarter, v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
     if strength == "strong":
-        grey = {tv_tensors.Image: [round(255 * mean) for mean in MEAN], tv_tensors.Mask: 0}
-        steps.append(v2.RandomAffine(180, scale=(0.7, 1.4), interpolation=v2.InterpolationMode.BILINEAR, fill=grey))
+        steps.append(FreeTurn())
     steps.append(v2.RandomCrop(size, pad_if_needed=True, padding_mode="edge"))
     if strength == "light":
         steps.append(v2.ColorJitter(brightness=0.2, contrast=0.2))
@@ -45,6 +44,20 @@ def training(size: tuple[int, int], strength: str) -> v2.Compose:
             v2.RandomApply([v2.GaussianBlur(5, (0.1, 1.5))], p=0.3),
         ]
     return v2.Compose([*steps, normalise()])
+
+
+class FreeTurn(torch.nn.Module):
+    """Any angle and scale; what turns in from outside is the picture mirrored, for an edge would look like a crack."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        grey = {tv_tensors.Image: [round(255 * mean) for mean in MEAN], tv_tensors.Mask: 0}
+        self.affine = v2.RandomAffine(180, scale=(0.7, 1.4), interpolation=v2.InterpolationMode.BILINEAR, fill=grey)
+
+    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        height, width = image.shape[-2:]
+        mirrored = v2.Pad(min(height, width) // 2, padding_mode="reflect")
+        return v2.CenterCrop((height, width))(*self.affine(*mirrored(image, mask)))
 
 
 def visible(image: torch.Tensor) -> torch.Tensor:

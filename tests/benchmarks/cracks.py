@@ -28,7 +28,7 @@ def main() -> None:
     generated = folder / "generated" / "latest"
     run("train", folder / "pretrain", words, DATA_DIR=generated, IMAGE_SIZE=160, NUM_EPOCHS=8, VAL_EVERY=4)
     best = folder / "pretrain" / "latest" / "checkpoints" / "best_model.pt"
-    starts = {"generated cracks": (best, 40), "ImageNet": ("imagenet", 40), "nothing": ("none", 80)}
+    starts = {"generated cracks": (best, 40), "ImageNet": ("imagenet", 40), "nothing": ("none", 40)}
     evaluate(folder / "unseen", words, data, best)
     for name, (weights, epochs) in starts.items():
         place = folder / name.replace(" ", "-")
