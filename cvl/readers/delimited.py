@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import compress, count
 from pathlib import Path
 
+from cvl.readers import numbers
 from cvl.readers.base import Collector, Reading, Series, blocks, decoded, lines_of, number, whole
 
 _ABSENT = ("NA", "N/A", "None", "null")
@@ -87,8 +88,24 @@ def _read(path: Path, form: Layout, collector: Collector) -> None:
             first = 2
             if not end:
                 collector.skip(path, 1, "torn line at the end")
-        if block:
+        if block and not _numbers_alone(path, first, block, form, collector):
             _add(_plain(path, first, block, form) or _careful(path, first, block, form, collector), form, collector)
+
+
+def _numbers_alone(path: Path, first: int, block: bytes, form: Layout, collector: Collector) -> bool:
+    """Takes a block in which each cell is a number, and each step a whole one; False where it is another."""
+    try:
+        columns = numbers.columns(decoded(first, block), form.delimiter, len(form.names))
+        if columns is None:
+            return False
+        cells = dict(zip(form.names, columns, strict=True))
+        steps = numbers.wholes(cells[form.step] if form.step else range(first - 1, first - 1 + len(columns[0])))
+        values = {name: numbers.floats(column) for name, column in cells.items()}
+    except (TypeError, ValueError, OverflowError):
+        return False
+    epochs = values[form.epoch] if form.epoch else array("d", [math.nan]) * len(steps)
+    collector.columns(path, steps, epochs, {name: values[name] for name in form.metrics()})
+    return True
 
 
 def _plain(path: Path, first: int, block: bytes, form: Layout) -> Rows | None:
