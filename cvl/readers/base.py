@@ -13,10 +13,20 @@ from io import BytesIO
 from itertools import compress, islice
 from operator import lt
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _BLOCK = 1 << 16
 _PART = 1 << 16  # points
+
+
+class Place(NamedTuple):
+    """Where something begins in a file: its byte, from 0, and its line, from 1."""
+
+    offset: int
+    line: int
+
+
+START = Place(0, 1)
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,11 @@ class Collector:
         seen = self._problems.setdefault((str(path), why), [line, 0])
         seen[1] += 1
 
+    def settle(self) -> None:
+        """Put what is there in order, so that no later reading has to."""
+        for name, points in self._points.items():
+            points.series(name)
+
     def reading(self) -> Reading:
         problems = (
             Problem(file, f"line {line}: {why}{f' (and {count - 1} more lines)' if count > 1 else ''}" if line else why)
@@ -203,22 +218,37 @@ class Clock:
 def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
     """(path, line number, text, whether the line is complete) of every readable line that is not empty."""
     for path in paths:
-        for first, block in blocks(path, collector):
+        for first, block, _ in blocks(path, collector):
             for number, text, complete in lines_of(path, first, block, collector):
                 yield path, number, text, complete
 
 
-def blocks(path: Path, collector: Collector) -> Iterator[tuple[int, bytes]]:
-    """(number of its first line, whole lines) for every part of the file; the last line of the last one may be torn."""
-    first = 1
+class Block(NamedTuple):
+    """Whole lines, from line `first`; the last line of a file may be torn.
+
+    `after` is where the next block begins; None where lines written from now on would belong to this one.
+    """
+
+    first: int
+    data: bytes
+    after: Place | None
+
+
+def blocks(path: Path, collector: Collector, start: Place = START) -> Iterator[Block]:
+    """Every part of the file from `start`, where a block began."""
+    offset, first = start
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                block += b"" if block.endswith(b"\n") else file.readline()
-                yield first, block
-                if not block.endswith(b"\n"):
+            file.seek(offset)
+            while data := file.read(_BLOCK):
+                full = len(data) == _BLOCK
+                data += b"" if data.endswith(b"\n") else file.readline()
+                offset, count = offset + len(data), data.count(b"\n")
+                ends = data.endswith(b"\n")
+                yield Block(first, data, Place(offset, first + count) if full and ends else None)
+                if not ends:
                     return  # what is written from now on would be half a line
-                first += block.count(b"\n")
+                first += count
     except OSError as error:
         collector.skip(path, 0, f"cannot be read: {error.strerror}")
 

@@ -6,14 +6,15 @@ import csv
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress, count
 from pathlib import Path
 
 from cvl.readers import numbers
-from cvl.readers.base import Collector, Reading, Series, blocks, decoded, lines_of, number, whole
+from cvl.readers.base import Collector, Place, Reading, Series, blocks, decoded, lines_of, number, whole
+from cvl.readers.growing import Scan
 
 _ABSENT = ("NA", "N/A", "None", "null")
 
@@ -57,19 +58,28 @@ def split(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def read(paths: Sequence[Path], layout_of: Callable[[Path], Layout | None]) -> Reading:
+class Table(Scan):
     """Every number of the files; rows without steps are counted from 1, those of one step share their epoch."""
-    collector = Collector()
-    names: set[str | None] = set()
-    for path in paths:
-        if form := layout_of(path):
-            names.add(form.epoch)
-            _read(path, form, collector)
-    reading = collector.reading()
-    for epochs in [reading.series.pop(name) for name in names if name in reading.series]:
-        for series in reading.series.values():
-            _join(series, epochs)
-    return reading
+
+    def __init__(self, layout_of: Callable[[Path], Layout | None]) -> None:
+        super().__init__()
+        self._layout_of = layout_of
+        self._epochs: set[str | None] = set()
+
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
+        if form := self._layout_of(path):
+            self._epochs.add(form.epoch)
+            for first, block, after in blocks(path, self.collector, start):
+                _take(path, first, block, form, self.collector)
+                if after:
+                    yield after
+
+    def reading(self) -> Reading:
+        reading = self.collector.reading()
+        for epochs in [reading.series.pop(name) for name in self._epochs if name in reading.series]:
+            for series in reading.series.values():
+                _join(series, epochs)
+        return reading
 
 
 def _join(series: Series, epochs: Series) -> None:
@@ -81,15 +91,14 @@ def _join(series: Series, epochs: Series) -> None:
             series.epoch[i] = epochs.value[place]
 
 
-def _read(path: Path, form: Layout, collector: Collector) -> None:
-    for first, block in blocks(path, collector):
-        if first == 1:
-            _, end, block = block.partition(b"\n")
-            first = 2
-            if not end:
-                collector.skip(path, 1, "torn line at the end")
-        if block and not _numbers_alone(path, first, block, form, collector):
-            _add(_plain(path, first, block, form) or _careful(path, first, block, form, collector), form, collector)
+def _take(path: Path, first: int, block: bytes, form: Layout, collector: Collector) -> None:
+    if first == 1:
+        _, end, block = block.partition(b"\n")
+        first = 2
+        if not end:
+            collector.skip(path, 1, "torn line at the end")
+    if block and not _numbers_alone(path, first, block, form, collector):
+        _add(_plain(path, first, block, form) or _careful(path, first, block, form, collector), form, collector)
 
 
 def _numbers_alone(path: Path, first: int, block: bytes, form: Layout, collector: Collector) -> bool:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, head, json_object, number, one_run, opening, real, whole
-from cvl.readers.objects import Row, collect, elements, first_element
+from cvl.readers import growing
+from cvl.readers.base import Collector, Place, Reading, head, json_object, number, one_run, opening, real, whole
+from cvl.readers.growing import Scan
+from cvl.readers.objects import Names, Row, collect, elements, first_element
 
 NAME = "jsonl"
 _STEPS = ("step", "global_step", "iteration", "iter", "it")
 _ENDINGS = ("*.jsonl", "*.ndjson", "*.json")
+_NAMES = Names(_STEPS)
 _COUNTS = {*_STEPS, "epoch"}
 _DEPTH = 8  # objects within objects
 _LIST = r"\s*\["
@@ -39,13 +42,19 @@ def _first(path: Path) -> Row:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
-    for path in paths:
+    return growing.read(scan(paths), paths)
+
+
+def scan(_: list[Path]) -> Scan:
+    return _Rows()
+
+
+class _Rows(Scan):
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
         if re.match(_LIST, opening(path)):
-            elements(path, _LIST, partial(_add, collector, path, False), collector)
+            elements(path, _LIST, partial(_add, self.collector, path, False), self.collector)
         else:
-            collect(path, _STEPS, (), partial(_add, collector, path, True), collector)
-    return collector.reading()
+            yield from collect(path, start, _NAMES, partial(_add, self.collector, path, True), self.collector)
 
 
 def _add(collector: Collector, path: Path, lines: bool, at: int, row: Row) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cvl.readers import delimited
+from cvl.readers import growing
 from cvl.readers.base import Reading, head, number
-from cvl.readers.delimited import Layout, layout, split
+from cvl.readers.delimited import Layout, Table, layout, split
 
 NAME = "lightning"
 _FILE = "metrics.csv"
@@ -25,7 +25,11 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.read(paths, _layout)
+    return growing.read(scan(paths), paths)
+
+
+def scan(_: list[Path]) -> Table:
+    return Table(_layout)
 
 
 def _layout(path: Path) -> Layout | None:
