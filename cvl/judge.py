@@ -110,7 +110,9 @@ def _problems(found: Mapping[str, Reading], folder: Path) -> Iterator[str]:
 
 def summary(series: Series) -> Summary:
     """`series` in a few numbers."""
-    values = [value for value in series.value if math.isfinite(value)]
+    values = series.value.tolist()
+    if not math.isfinite(sum(values)):
+        values = [value for value in values if math.isfinite(value)]
     if not values:
         return Summary(len(series))
     low, high = min(values), max(values)
