@@ -148,7 +148,7 @@ class Collector:
         self, path: Path, steps: Sequence[int], epochs: Sequence[float], values: Mapping[str, Sequence[float]]
     ) -> None:
         """Many points of many metrics, all with the same steps."""
-        rising = all(map(lt, steps, islice(steps, 1, None)))
+        rising = self._rise(steps)
         for name, column in values.items():
             self._of(path, name).extend(steps, epochs, column, rising)
 
@@ -173,6 +173,9 @@ class Collector:
         for points in self._points.values():
             points.forget(step)
         return before > sum(len(points.step) for points in self._points.values())
+
+    def _rise(self, counts: Sequence[float]) -> bool:
+        return all(map(lt, counts, islice(counts, 1, None)))
 
     def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:

@@ -34,7 +34,7 @@ class Following(Collector):
         self._longest = 0
         self._file = Path()
         self._unlike = ""
-        self._rising: Sequence[float] = ()  # looked at last, and nothing goes back in it
+        self._rising: Sequence[float] = ()  # looked at last, and all of it rises
 
     def begin(self, *, by_epoch: bool = False) -> None:
         self._by_epoch = by_epoch
@@ -51,8 +51,7 @@ class Following(Collector):
     def parts(self, steps: Sequence[int], epochs: Sequence[float]) -> Iterator[slice]:
         """The stretches in which nothing goes back."""
         counts: Sequence[float] = epochs if self._by_epoch else steps
-        if counts is self._rising or self._unlike or all(map(le, counts, islice(counts, 1, None))):
-            self._rising = counts
+        if self._unlike or self._rise(counts) or all(map(le, counts, islice(counts, 1, None))):
             yield slice(0, len(steps))
             return
         ends = [i for i in range(1, len(counts)) if counts[i] < counts[i - 1]]
@@ -91,6 +90,11 @@ class Following(Collector):
         if not why and not self._sure and turns > _FEW and turns * _SHARE > self._longest:
             why = f"steps go back {turns} times, as where several processes write"
         return Problem(str(self._file), f"{why}: of equal steps the last one counts") if why else None
+
+    def _rise(self, counts: Sequence[float]) -> bool:
+        if counts is not self._rising and super()._rise(counts):
+            self._rising = counts
+        return counts is self._rising
 
     def _look(self, path: Path, name: str, step: int, epoch: float) -> None:
         points = self._points.get(name)

@@ -48,6 +48,11 @@ def jsonl_epochs(i: int, step: int, dice: random.Random) -> bytes:
     return f'{{"epoch": {i // 3}, "loss": {dice.random()}}}\n'.encode()
 
 
+def jsonl_mixed(i: int, step: int, dice: random.Random) -> bytes:
+    """After a first row without a step epochs are followed, and steps come in any order."""
+    return f'{{"epoch": {i // 3}, "it": {step - i % 2 * 4}, "loss": {dice.random():.3f}}}\n'.encode()
+
+
 def keras(i: int, step: int, dice: random.Random) -> bytes:
     return f"{step},{dice.random()},{dice.choice(['NA', '1', 'x'])}\n".encode()
 
@@ -86,6 +91,7 @@ FORMATS = {
     "cvl_jsonl": Format("cvl_jsonl", "metrics.jsonl", b"", cvl_jsonl),
     "jsonl": Format("jsonl", "log.jsonl", b"", jsonl),
     "jsonl by epoch": Format("jsonl", "log.jsonl", b"", jsonl_epochs),
+    "jsonl, steps later": Format("jsonl", "log.jsonl", b'{"epoch": 0, "loss": 1}\n', jsonl_mixed),
     "csv": Format("csv", "log.csv", b"step,epoch,loss,note\n0,0,1,\n", csv),
     "csv by epoch": Format("csv", "log.csv", b"epoch,loss\n0,1\n", csv_epochs),
     "keras": Format("keras", "training.log", b"epoch,accuracy,loss\n0,0,1\n", keras),
