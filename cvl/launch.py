@@ -75,16 +75,18 @@ def check_data(example: Example, preset: Preset, settings: Mapping[str, Setting]
     The preset that shows what is wrong is started all the same.
     """
     data = settings.get(contract.DATA_DIR)
-    if data is None or not data.value or data.source in OWN or not {"yolo", "coco"} & set(example.data_formats):
+    if data is None or not data.value or data.source in OWN or not example.data_formats:
         return
-    from cvl.formats import boxes
+    from cvl.formats import boxes, masks
+    from cvl.formats.dataset import refuse
 
     allowed = settings["MAX_BAD"].value if "MAX_BAD" in settings else 0
-    found = boxes.read(Path(str(data.value)))
+    folder = Path(str(data.value))
+    found = masks.read(folder) if "masks" in example.data_formats else boxes.read(folder)
     if preset.name == example.inspect:
         return
     try:
-        boxes.check(found, max_bad=int(allowed or 0))
+        refuse(found.problems, int(allowed or 0))
     except DataError as error:
         more = f"; `cvl run {example.name} {example.inspect} --data {data.value}` shows all" if example.inspect else ""
         raise DataError(error.message, hint=error.hint + more) from None

@@ -58,8 +58,9 @@ class Parameter:
 
     @property
     def names(self) -> tuple[Alias, ...]:
-        """Everything that it may be called, its own name first."""
-        return Alias(self.name), *self.aliases
+        """Everything that it may be called, its own name first; an alias that repeats it translates values."""
+        own = next((a for a in self.aliases if a.values and folded(a.name) == folded(self.name)), Alias(self.name))
+        return Alias(self.name, own.values), *(alias for alias in self.aliases if alias is not own)
 
     def parse(self, raw: object) -> Value:
         """The typed value of `raw`; ValueError says what is wrong with it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from cvl.errors import DataError
 from cvl.formats import coco, yolo
-from cvl.formats.dataset import FORMS, Box, BoxDataset, Picture, Problem, existing
+from cvl.formats.dataset import FORMS, Box, BoxDataset, Picture, Problem, existing, refuse
 from cvl.formats.pictures import SUFFIXES
 
 __all__ = ["Box", "BoxDataset", "Picture", "Problem", "check", "read", "stats"]
@@ -29,16 +29,7 @@ def read(folder: str | Path) -> BoxDataset:
 
 def check(dataset: BoxDataset, max_bad: int = 0) -> None:
     """Raises DataError naming the first problems where there are more than `max_bad`."""
-    found = dataset.problems
-    if len(found) <= max_bad:
-        return
-    lines = [f"  {problem}" for problem in found[:10]]
-    if len(found) > 10:
-        lines.append(f"  … and {len(found) - 10} more")
-    raise DataError(
-        f"{len(found)} problem(s) in the data set:\n" + "\n".join(lines),
-        hint="mend or remove these files, or set MAX_BAD to train without what is broken",
-    )
+    refuse(dataset.problems, max_bad)
 
 
 def stats(dataset: BoxDataset) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""What a data set of boxes is, and the checks that its forms share."""
+"""What the data sets have in common: splits and problems; and what one of boxes is."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from cvl.errors import DataError
 
@@ -48,6 +49,19 @@ class Picture:
     digest: str = ""
 
 
+class Item(Protocol):
+    """A picture of any data set; `digest` stands for its content."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something wrong with one file of a data set."""
@@ -70,8 +84,8 @@ class BoxDataset:
     notes: tuple[str, ...] = ()
 
 
-def existing(folder: str | Path) -> Path:
-    """`folder` as a Path, or the DataError that says what is wrong with it."""
+def existing(folder: str | Path, forms: str = FORMS) -> Path:
+    """`folder` as a Path, or the DataError that says what is wrong with it; `forms` is what could be in it."""
     root = Path(folder)
     if not root.exists():
         raise DataError(
@@ -80,8 +94,21 @@ def existing(folder: str | Path) -> Path:
     if not root.is_dir():
         raise DataError(f"{root}: is a file, not a folder", hint=f"give the folder that holds it: {root.parent}")
     if not any(root.iterdir()):
-        raise DataError(f"{root}: is empty", hint=f"expected {FORMS}")
+        raise DataError(f"{root}: is empty", hint=f"expected {forms}")
     return root
+
+
+def refuse(problems: Sequence[Problem], max_bad: int) -> None:
+    """Raises DataError naming the first problems where there are more than `max_bad`."""
+    if len(problems) <= max_bad:
+        return
+    lines = [f"  {problem}" for problem in problems[:10]]
+    if len(problems) > 10:
+        lines.append(f"  … and {len(problems) - 10} more")
+    raise DataError(
+        f"{len(problems)} problem(s) in the data set:\n" + "\n".join(lines),
+        hint="mend or remove these files, or set MAX_BAD to train without what is broken",
+    )
 
 
 def bounded(box: Box, width: int, height: int) -> Box:
@@ -106,28 +133,30 @@ def finish(dataset: BoxDataset) -> BoxDataset:
             f"no labelled box in the {dataset.format} data set" + (f" ({found})" if found else ""),
             hint="labels must lie beside the pictures in one of the known forms: " + FORMS,
         )
-    dataset = _with_validation(dataset)
-    return replace(dataset, problems=(*dataset.problems, *_shared(dataset.splits)))
+    splits, notes = with_validation(dataset.splits)
+    problems = (*dataset.problems, *shared(splits))
+    return replace(dataset, splits=splits, problems=problems, notes=(*dataset.notes, *notes))
 
 
-def _with_validation(dataset: BoxDataset) -> BoxDataset:
-    """Identical pictures have one digest, so they stay on one side."""
-    train = dataset.splits.get("train", ())
-    if dataset.splits.get("val") or not train:
-        return dataset
+def with_validation(
+    splits: Mapping[str, tuple[AnyItem, ...]],
+) -> tuple[Mapping[str, tuple[AnyItem, ...]], tuple[str, ...]]:
+    """The splits, with a part of `train` as `val` where there is none, and the note that says so.
+
+    Identical pictures have one digest, so they stay on one side.
+    """
+    train = splits.get("train", ())
+    if splits.get("val") or not train:
+        return splits, ()
     keys = sorted({p.digest for p in train}, key=lambda d: hashlib.sha1(d.encode()).hexdigest())
     chosen = set(keys[: max(1, round(VAL_SHARE * len(keys)))]) if len(keys) > 1 else set()
     val = tuple(p for p in train if p.digest in chosen)
     note = f"no validation split: {len(val)} of {len(train)} training pictures, chosen by their content, serve as one"
-    splits = {
-        **dataset.splits,
-        "train": tuple(p for p in train if p.digest not in chosen),
-        "val": val,
-    }
-    return replace(dataset, splits=splits, notes=(*dataset.notes, note))
+    return {**splits, "train": tuple(p for p in train if p.digest not in chosen), "val": val}, (note,)
 
 
-def _shared(splits: Mapping[str, Iterable[Picture]]) -> list[Problem]:
+def shared(splits: Mapping[str, Iterable[Item]]) -> list[Problem]:
+    """A problem for each picture that is in two splits."""
     where: dict[str, dict[str, Path]] = defaultdict(dict)
     for split, pictures in splits.items():
         for picture in pictures:

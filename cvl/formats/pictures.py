@@ -6,15 +6,17 @@ import hashlib
 import os
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+Look = TypeVar("Look")
 _ORIENTATION = 0x0112  # EXIF; 5 to 8 turn the picture on its side
 
 
@@ -35,9 +37,23 @@ def listing(folder: Path) -> list[Path]:
 
 def look(paths: Iterable[Path]) -> dict[Path, Seen]:
     """Size as displayed (EXIF orientation applied), content hash and damage of each file, read in threads."""
+    return each(_look, paths)
+
+
+def each(function: Callable[[Path], Look], paths: Iterable[Path]) -> dict[Path, Look]:
+    """What `function` finds in each file, in threads: Pillow decodes without the interpreter's lock."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1))) as pool:
-        return dict(zip(unique, pool.map(_look, unique), strict=True))
+        return dict(zip(unique, pool.map(function, unique), strict=True))
+
+
+def load(path: Path) -> Image.Image:
+    """The picture as it is displayed (EXIF orientation applied), in RGB, 8 bits a channel."""
+    with Image.open(path) as image:
+        turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I;16"):  # Pillow would make white of all above 255
+        turned = turned.point(lambda value: value * (1 / 257)).convert("L")
+    return turned.convert("RGB")
 
 
 def copy(source: Path, folder: Path, taken: set[str]) -> str:

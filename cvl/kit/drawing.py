@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from cvl.formats import pictures
 from cvl.formats.boxes import Box
 
 RIGHT, WRONG, MISSED = "#1a7f37", "#cf222e", "#bf5700"
@@ -73,7 +75,7 @@ def side_by_side(image: Image.Image, comparison: Comparison, names: Sequence[str
     missed, wrong = len(truth) - len(hit_truth), len(found) - len(hit_found)
     left = f"{title}   truth: {len(truth)} boxes, {missed} missed"
     right = f"found: {len(found)} boxes, {len(hit_found)} right, {wrong} wrong   F1 {comparison.f1:.2f}"
-    panels = [_titled(mark(image, marks), text) for marks, text in ((truth, left), (found, right))]
+    panels = [titled(mark(image, marks), text) for marks, text in ((truth, left), (found, right))]
     return beside(panels)
 
 
@@ -109,6 +111,19 @@ def beside(panels: Sequence[Image.Image], gap: int = 8) -> Image.Image:
     return sheet
 
 
+def upright(file: Path) -> Image.Image:
+    """The picture as it is displayed (EXIF orientation applied), in RGB."""
+    return pictures.load(file)
+
+
+def save(image: Image.Image, file: Path) -> None:
+    """PNG under a temporary name, then moved."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}")
+    image.save(temporary, format="png")
+    os.replace(temporary, file)
+
+
 def curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path, *, x: str = "epoch") -> None:
     """One plot a panel: title -> {line: [(x, y), …]}; no line goes below 0. Empty panels are left out."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -133,7 +148,7 @@ def curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], fi
     FigureCanvasAgg(figure).print_png(str(file))
 
 
-def _titled(image: Image.Image, text: str) -> Image.Image:
+def titled(image: Image.Image, text: str) -> Image.Image:
     """`image` under a bar with `text`, made to fit."""
     sheet = Image.new("RGB", (image.width, image.height + _BAR), "#24292f")
     pen = ImageDraw.Draw(sheet)

@@ -33,12 +33,15 @@ class Meters:
     def read(self) -> dict[str, float]:
         """Since the last `reset`; memory is the peak since the process began."""
         seconds = self._waited + self._worked
-        name = "perf/vram_gb" if self._device == "cuda" else "perf/ram_gb"
         return {
             "perf/images_per_s": self._images / seconds if seconds else 0.0,
             "perf/data_wait": self._waited / seconds if seconds else 0.0,
-            name: peak_memory_gb(self._device),
+            **self.memory(),
         }
+
+    def memory(self) -> dict[str, float]:
+        """The peak since the process began."""
+        return {"perf/vram_gb" if self._device == "cuda" else "perf/ram_gb": peak_memory_gb(self._device)}
 
 
 def peak_memory_gb(device: str) -> float:

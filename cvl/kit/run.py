@@ -18,8 +18,18 @@ from cvl.params import Setting
 
 
 def say(text: str) -> None:
-    """Talk goes to stderr: stdout is for data."""
-    print(text, file=sys.stderr, flush=True)
+    """Talk goes to stderr: stdout is for data. Of processes that train together only the first talks."""
+    if rank() == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def rank() -> int:
+    """This process's number among those that train together, whoever started them; 0 where it is alone."""
+    if "RANK" in os.environ:  # torchrun
+        return int(os.environ["RANK"])
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        return int(os.environ["SLURM_PROCID"])
+    return int(os.environ.get("LOCAL_RANK", "0"))  # Lightning
 
 
 def main(job: Callable[[], None]) -> NoReturn:
@@ -94,7 +104,7 @@ def _exit_code(job: Callable[[], None]) -> int:
     try:
         job()
     except CvlError as error:
-        say(f"error: {error}")
+        _say_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
@@ -103,9 +113,14 @@ def _exit_code(job: Callable[[], None]) -> int:
         if type(error).__name__ != "OutOfMemoryError":
             raise
         hint = "halve BATCH_SIZE and double GRAD_ACCUM, or a smaller IMAGE_SIZE"
-        say(f"error: {JobError(str(error), hint=hint)}")
+        _say_error(JobError(str(error), hint=hint))
         return JobError.exit_code
     return 0
+
+
+def _say_error(error: CvlError) -> None:
+    """Of whichever process: the others may not know."""
+    print(f"error{f' in process {rank()}' if rank() else ''}: {error}", file=sys.stderr, flush=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

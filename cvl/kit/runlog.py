@@ -39,10 +39,11 @@ _NOT_REUSED = (contract.OUTPUT_DIR, contract.RESUME)
 class RunLog:
     """Appends what a training run measures to the files of its folder.
 
-    `resumed_epoch` is the last finished epoch of the run that goes on; rows after it are dropped.
+    `resumed_epoch` is the last finished epoch of the run that goes on; rows after it are dropped. `name` is what
+    trackers call the run, the folder's name where it is empty.
     """
 
-    def __init__(self, folder: Path, *, resumed_epoch: int | None = None) -> None:
+    def __init__(self, folder: Path, *, resumed_epoch: int | None = None, name: str = "") -> None:
         self.folder = folder
         self.jsonl = folder / contract.METRICS
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ class RunLog:
         self._batches = folder / "logs" / "batch_metrics.csv"
         self.rows: list[Row] = []
         self.rewind(resumed_epoch or 0)
-        self._sinks = trackers.configured(folder, first_step=self.last_step + 1)
+        self._sinks = trackers.configured(folder, name=name or folder.name, first_step=self.last_step + 1)
 
     @property
     def last_step(self) -> int:

@@ -22,7 +22,7 @@ class Tracker(Protocol):
 class TensorBoard:
     """Event files in logs/; on a resume the points that are written again replace the old ones."""
 
-    def __init__(self, folder: Path, first_step: int) -> None:
+    def __init__(self, folder: Path, name: str, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(folder / "logs"), purge_step=first_step if first_step > 1 else None)
@@ -38,11 +38,11 @@ class TensorBoard:
 class WandB:
     """Weights & Biases; without an API key it writes offline, below the run folder."""
 
-    def __init__(self, folder: Path, first_step: int) -> None:
+    def __init__(self, folder: Path, name: str, first_step: int) -> None:
         import wandb
 
         mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
-        self._run: Any = wandb.init(dir=str(folder / "logs"), name=folder.name, mode=mode)
+        self._run: Any = wandb.init(dir=str(folder / "logs"), name=name, mode=mode)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         self._run.log(dict(values), step=step)
@@ -54,11 +54,11 @@ class WandB:
 class MLflow:
     """The MLflow server (or folder) of MLFLOW_TRACKING_URI."""
 
-    def __init__(self, folder: Path, first_step: int) -> None:
+    def __init__(self, folder: Path, name: str, first_step: int) -> None:
         import mlflow
 
         self._mlflow: Any = mlflow
-        mlflow.start_run(run_name=folder.name)
+        mlflow.start_run(run_name=name)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         # MLflow refuses other characters, which class names may have.
@@ -68,7 +68,7 @@ class MLflow:
         self._mlflow.end_run()
 
 
-_Maker = Callable[[Path, int], Tracker]
+_Maker = Callable[[Path, str, int], Tracker]
 # module that must be importable -> (how it is switched on: any of these variables, none = always; the tracker)
 _TRACKERS: dict[str, tuple[tuple[str, ...], _Maker]] = {
     "tensorboard": ((), TensorBoard),
@@ -77,7 +77,7 @@ _TRACKERS: dict[str, tuple[tuple[str, ...], _Maker]] = {
 }
 
 
-def configured(folder: Path, *, first_step: int = 1) -> list[Tracker]:
+def configured(folder: Path, *, name: str, first_step: int = 1) -> list[Tracker]:
     """The trackers that are switched on; one whose package is missing is named, not silently left out."""
     found: list[Tracker] = []
     for module, (variables, make) in _TRACKERS.items():
@@ -86,5 +86,5 @@ def configured(folder: Path, *, first_step: int = 1) -> list[Tracker]:
         if importlib.util.find_spec(module) is None or importlib.util.find_spec("torch") is None:
             print(f"{module} is not installed: nothing is logged there", file=sys.stderr)
         else:
-            found.append(make(folder, first_step))
+            found.append(make(folder, name, first_step))
     return found

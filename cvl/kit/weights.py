@@ -23,9 +23,9 @@ def cache() -> Path:
     return Path(os.environ.get("CVL_CACHE") or Path.home() / ".cache" / "cvl")
 
 
-def fetch(url: str, name: str, *, sha256: str = "") -> Path | None:
-    """The cached file `weights/<name>`, downloaded from `url` if need be; None where that fails, and why is said."""
-    file = cache() / "weights" / name
+def fetch(url: str, name: str, *, sha256: str = "", folder: str = "weights") -> Path | None:
+    """The cached file `<folder>/<name>`, downloaded from `url` if need be; None where that fails, and why is said."""
+    file = cache() / folder / name
     if file.is_file():
         return file
     for attempt in (1, 2):
@@ -39,6 +39,17 @@ def fetch(url: str, name: str, *, sha256: str = "") -> Path | None:
             time.sleep(0.5)
     say(f"{name} could not be fetched from {url}: {reason}")
     return None
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers at `url` within the time limit, whatever it says."""
+    try:
+        _open(url).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _download(url: str, file: Path, sha256: str) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pictures
 import torch
 from library import YOLO, LetterBox, non_max_suppression
 
 from cvl.errors import JobError
 from cvl.formats.boxes import Box, Picture
+from cvl.kit import drawing
 from cvl.kit.drawing import overlap
 
 Runtime = Callable[[np.ndarray], np.ndarray]
@@ -91,7 +91,7 @@ def measure(model: YOLO, exported: Runtime, screens: Sequence[Picture], size: in
 
 def tensor(file: Path, size: int) -> np.ndarray:
     """A picture as the network gets it: (1, 3, size, size), RGB in 0–1."""
-    padded = LetterBox((size, size), auto=False)(image=np.asarray(pictures.upright(file)))
+    padded = LetterBox((size, size), auto=False)(image=np.asarray(drawing.upright(file)))
     return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32) / 255
 
 

@@ -10,12 +10,11 @@ from library import YOLO
 
 from cvl.contract import METRICS
 from cvl.errors import DataError, UsageError
-from cvl.kit import run
+from cvl.kit import checkpoints, run
 from cvl.kit.run import say
 from cvl.kit.runlog import write_config
 from cvl.params import Setting, Value, Values
 
-BEST = Path("checkpoints") / "best_model.pt"
 OUTPUTS = Path(__file__).parent / "outputs"
 
 
@@ -36,16 +35,8 @@ def keep_config(folder: Path, params: Values, **effective: Value) -> None:
 
 
 def find(wanted: str | None, output_dir: str | None) -> Path:
-    """CHECKPOINT (a .pt file or a run folder); unset: the best model that was trained last."""
-    if wanted:
-        file = Path(wanted) / BEST if Path(wanted).is_dir() else Path(wanted)
-        if not file.is_file():
-            raise UsageError(f"CHECKPOINT {file}: there is no such file", hint="a .pt file, or the folder of a run")
-    else:
-        file = _trained_last(output_dir)
-    file = file.resolve()
-    say(f"checkpoint: {file}")
-    return file
+    """CHECKPOINT; unset: the best model that was trained last, among runs with the library's own record."""
+    return checkpoints.best_of(wanted, output_dir, OUTPUTS, ours=lambda run: (run / "native" / "args.yaml").is_file())
 
 
 def load(file: Path) -> YOLO:
@@ -85,13 +76,3 @@ def fit(model: YOLO, classes: Sequence[str]) -> None:
 def name(model: YOLO) -> str:
     """The architecture, such as yolov8n."""
     return Path(model.model.yaml["yaml_file"]).stem
-
-
-def _trained_last(output_dir: str | None) -> Path:
-    """That of the run in OUTPUT_DIR itself, else of the runs beside it, else of those in outputs/."""
-    own = Path(output_dir) if output_dir else None
-    for runs in ([own] if own else [], own.parent.glob("*") if own else [], OUTPUTS.glob("*")):
-        ours = [run / BEST for run in runs if (run / BEST).is_file() and (run / "native" / "args.yaml").is_file()]
-        if ours:
-            return max(ours, key=lambda file: file.stat().st_mtime)
-    raise UsageError("there is no trained model yet", hint="train first: cvl run yolo-ui-detection smoke")

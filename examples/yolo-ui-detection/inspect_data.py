@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 from statistics import median
 
-import pictures
 import sheets
 from dataset import SAMPLE, spread
 
@@ -20,7 +19,7 @@ from cvl import params as parameters
 from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.boxes import BoxDataset
-from cvl.kit import run, samples
+from cvl.kit import drawing, run, samples
 from cvl.kit.runlog import write_config, write_json
 
 
@@ -80,7 +79,7 @@ def table(data: BoxDataset, split: str) -> str:
 def draw(data: BoxDataset, split: str, count: int, file: Path) -> None:
     """A contact sheet of `count` pictures, spread over the split."""
     screens = data.splits[split]
-    cells = [sheets.cell(pictures.upright(s.path), s.boxes, s.path.name) for s in spread(screens, count)]
+    cells = [sheets.cell(drawing.upright(s.path), s.boxes, s.path.name) for s in spread(screens, count)]
     sheets.write(cells, data.classes, f"{split}: {len(screens)} pictures", file)
 
 

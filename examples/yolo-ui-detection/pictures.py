@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from dataset import View
 from library import YOLO
-from PIL import Image, ImageOps
 
 from cvl.formats.boxes import Box, Picture
 from cvl.kit import drawing
@@ -52,22 +50,8 @@ def draw_worst(
     order = sorted(range(len(screens)), key=lambda i: compared[i].f1)
     for rank, i in enumerate(order[:count], 1):
         file = screens[i].path
-        image = drawing.side_by_side(upright(file), compared[i], classes, title=file.name)
-        save(image, folder / f"{prefix}_{rank:02d}_{file.stem}.png")
-
-
-def upright(file: Path) -> Image.Image:
-    """The picture as it is displayed (EXIF orientation applied), in RGB."""
-    with Image.open(file) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
-
-
-def save(image: Image.Image, file: Path) -> None:
-    """PNG under a temporary name, then moved."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}")
-    image.save(temporary, format="png")
-    os.replace(temporary, file)
+        image = drawing.side_by_side(drawing.upright(file), compared[i], classes, title=file.name)
+        drawing.save(image, folder / f"{prefix}_{rank:02d}_{file.stem}.png")
 
 
 def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:

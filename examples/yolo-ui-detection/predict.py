@@ -45,7 +45,7 @@ def main() -> None:
     times: list[float] = []
     for path in files:
         try:
-            image = pictures.upright(path)
+            image = drawing.upright(path)
         except Exception as error:  # Pillow raises whatever its decoders raise
             skipped.append({"file": str(path), "reason": f"not a readable picture ({type(error).__name__})"})
             run.say(f"left out: {path}: {skipped[-1]['reason']}")
@@ -56,7 +56,7 @@ def main() -> None:
         found = detect(model, image, options)
         times.append(1000 * (time.perf_counter() - began))
         entries.append(entry(path, image, found, classes, f"visualizations/{len(times):04d}_{path.stem}.png"))
-        pictures.save(draw(image, found, classes), folder / entries[-1]["drawn"])
+        drawing.save(draw(image, found, classes), folder / entries[-1]["drawn"])
         print(line(path.name, found, classes))
     if not entries:
         raise DataError(f"SOURCE: none of {len(files)} file(s) could be read as a picture", hint="PNG, JPEG or WebP")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ from library import load_checkpoint
 
 from cvl.contract import CONFIG
 from cvl.errors import DataError, UsageError
+from cvl.kit import checkpoints
 from cvl.kit.run import say
 from cvl.kit.runlog import rewind_csv
-
-BROUGHT = ("metrics.jsonl", "logs/epoch_metrics.csv", "logs/batch_metrics.csv", "checkpoints/best_model.pt")
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,7 @@ class Start:
     @property
     def folder(self) -> Path | None:
         """The run folder that the checkpoint lies in."""
-        folder = self.file.parent.parent
-        return folder if (folder / "metrics.jsonl").is_file() else None
+        return checkpoints.run_of(self.file)
 
     @property
     def weights(self) -> str:
@@ -51,10 +48,7 @@ class Start:
 
 def find(resume: str, epochs: int) -> Start:
     """The checkpoint that RESUME names, once it is known that `epochs` are not done yet."""
-    path = Path(resume)
-    file = path / "checkpoints" / "latest_model.pt" if path.is_dir() else path
-    if not file.is_file():
-        raise UsageError(f"RESUME {file}: there is no such checkpoint", hint="a run folder, or a .pt file of one")
+    file = checkpoints.resume_from(resume)
     try:
         model, content = load_checkpoint(file)
     except Exception as error:  # the library raises whatever the content of the file leads it to
@@ -64,16 +58,11 @@ def find(resume: str, epochs: int) -> Start:
         raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
     if done >= epochs:
         raise UsageError(f"RESUME {file}: its {done} epochs are done", hint=f"NUM_EPOCHS above {done} goes on")
-    return Start(file.resolve(), done, Path(model.yaml["yaml_file"]).stem, tuple(model.names.values()))
+    return Start(file, done, Path(model.yaml["yaml_file"]).stem, tuple(model.names.values()))
 
 
 def bring_over(start: Start, folder: Path) -> None:
     """Log and best checkpoint come along where the run goes on in another folder."""
-    source = start.folder
-    if source and source != folder:
-        for name in BROUGHT:
-            if (source / name).is_file() and not (folder / name).exists():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, folder / name)
+    checkpoints.bring_over(start.file, folder)
     rewind_csv(folder / "native" / "results.csv", start.done)
     say(f"resuming {start.file} ({start.model}) after epoch {start.done}")

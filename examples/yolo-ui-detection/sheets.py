@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pictures
 from PIL import Image, ImageDraw, ImageFont
 from plots import COLOURS
 
 from cvl.formats.boxes import Box
+from cvl.kit import drawing
 
 CELL = (480, 480)
 GAP, TEXT = 12, 15
@@ -55,7 +55,7 @@ def write(cells: Sequence[Cell], classes: Sequence[str], title: str, file: Path)
             sheet.paste(image, (x, y))
             x += image.width + GAP
         y += max(image.height for image in row) + GAP
-    pictures.save(sheet, file)
+    drawing.save(sheet, file)
 
 
 def _draw(one: Cell) -> Image.Image:

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.examples_factory import MANIFEST, make_example
+from tests.formats import folders
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -58,9 +61,14 @@ def shared_picture(folder: Path) -> None:
 
 
 def run(
-    data: Path, tmp_path: Path, preset: str = "train", *, more: tuple[str, ...] = ("--dry-run",)
+    data: Path,
+    tmp_path: Path,
+    preset: str = "train",
+    *,
+    example: str = "yolo-ui-detection",
+    more: tuple[str, ...] = ("--dry-run",),
 ) -> subprocess.CompletedProcess[str]:
-    words = ["run", "yolo-ui-detection", preset, "--data", str(data), "--engine", "local"]
+    words = ["run", example, preset, "--data", str(data), "--engine", "local"]
     command = [sys.executable, "-m", "cvl", *words, *more, "--output", str(tmp_path / "out")]
     return subprocess.run(command, cwd=REPOSITORY, env={**os.environ}, capture_output=True, text=True, timeout=240)
 
@@ -100,6 +108,25 @@ def test_sound_data_is_taken(tmp_path: Path) -> None:
     done = run(sound(tmp_path / "data"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"DATA_DIR={tmp_path / 'data'}" in done.stdout
+
+
+@pytest.fixture
+def of_masks(tmp_path: Path) -> str:
+    """An example that takes folders of masks."""
+    text = MANIFEST.format(name="toy-masks").replace("environment:", "data: {formats: [masks]}\nenvironment:")
+    text = text.replace("parameters:\n", "parameters:\n  DATA_DIR: {type: path, description: Own data}\n")
+    return str(make_example(tmp_path / "catalogue", "toy-masks", {"example.yaml": text}))
+
+
+def test_masks_are_checked_as_well(tmp_path: Path, of_masks: str) -> None:
+    data = folders.masks(tmp_path / "data")
+    folders.mask(data / "train/masks/train1.png")
+    done = run(data, tmp_path, example=of_masks)
+    assert done.returncode == 0, done.stderr
+    assert "data: train: 1 of 3 masks are empty: pictures without foreground" in done.stderr
+    folders.mask(data / "train/masks/train1.png", 1, 2, 3)
+    done = run(data, tmp_path, example=of_masks)
+    assert done.returncode == 2 and "train1.png: 4 value(s) (0, 1, 2, …)" in done.stderr, done.stderr
 
 
 @pytest.mark.training("yolo-ui-detection")

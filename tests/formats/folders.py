@@ -65,3 +65,24 @@ def coco(root: Path, *, sheet: str, pictures: str, splits: Sequence[str] = ("tra
             picture(root / pictures.format(split=split) / name, 10 * shade + number)
         text(root / sheet.format(split=split), json.dumps(coco_sheet(names, **changes)))
     return root
+
+
+def mask(path: Path, *values: int, size: tuple[int, int] = (WIDTH, HEIGHT), **options: Any) -> Path:
+    """A mask of 0 with one pixel of each of the other `values` in its first row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("L", size)
+    for x, value in enumerate(values):
+        image.putpixel((x, 0), value)
+    image.save(path, **options)
+    return path
+
+
+def masks(root: Path, layout: str = "{split}/{kind}", counts: Mapping[str, int] | None = None) -> Path:
+    """Pictures with a mask each that has one pixel of foreground."""
+    shade = 0
+    for split, count in (counts or {"train": 3, "val": 2}).items():
+        for number in range(count):
+            shade += 1
+            picture(root / layout.format(split=split, kind="images") / f"{split}{number}.jpg", 20 * shade)
+            mask(root / layout.format(split=split, kind="masks") / f"{split}{number}.png", 255)
+    return root

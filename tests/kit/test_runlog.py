@@ -24,6 +24,7 @@ class Recorder:
     def __init__(self) -> None:
         self.points: list[tuple[int, dict[str, float]]] = []
         self.closed = False
+        self.name = ""
 
     def log(self, values: dict[str, float], step: int) -> None:
         self.points.append((step, dict(values)))
@@ -35,7 +36,12 @@ class Recorder:
 @pytest.fixture(autouse=True)
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(trackers, "configured", lambda folder, first_step=1: [recorder])
+
+    def configured(folder: Path, *, name: str, first_step: int = 1) -> list[Recorder]:
+        recorder.name = name
+        return [recorder]
+
+    monkeypatch.setattr(trackers, "configured", configured)
     return recorder
 
 
@@ -53,6 +59,13 @@ def train(log: RunLog, epochs: Iterator[int] | range, batches: int = 3) -> None:
 def rows(file: Path) -> list[dict[str, str]]:
     with file.open(newline="") as text:
         return list(csv.DictReader(text))
+
+
+def test_trackers_get_the_name_that_was_asked_for(tmp_path: Path, recorder: Recorder) -> None:
+    RunLog(tmp_path / "train-1")
+    assert recorder.name == "train-1"
+    RunLog(tmp_path / "train-2", name="wide cracks")
+    assert recorder.name == "wide cracks"
 
 
 def test_files_of_a_run(tmp_path: Path, recorder: Recorder) -> None:

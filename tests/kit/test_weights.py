@@ -98,3 +98,11 @@ def test_one_who_takes_the_call_and_says_nothing(
         assert weights.fetch(f"http://127.0.0.1:{mute.getsockname()[1]}/w.pt", "w.pt") is None
     assert time.monotonic() - began < 5
     assert "could not be fetched" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_server_answers_whatever_it_says(status: int) -> None:
+    with server(status=status) as (url, asked):
+        assert weights.answers(url)
+    assert asked == ["/w.pt"]
+    assert not weights.answers(url)

@@ -1,18 +1,16 @@
-"""Breaks a training run of yolo-ui-detection on purpose; the data on disk and the example's files stay as they are.
+"""Breaks of a training run of yolo-ui-detection.
 
-    python tests/sabotage/yolo_ui_detection.py BREAK EXAMPLE_FOLDER [arguments of train.py]
-
-`install(BREAK, FOLDER)` does the same to a copy of the example, for runs that `cvl run` starts.
+python tests/sabotage/yolo_ui_detection.py BREAK EXAMPLE_FOLDER [arguments of train.py]
 """
 
 from __future__ import annotations
 
 import os
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import breaking
 
 NAN_STEP = 5
 
@@ -102,24 +100,6 @@ BREAKS: dict[str, Callable[[], None]] = {
 }
 
 
-def install(name: str, folder: Path) -> None:
-    """Puts the break in front of the train.py of `folder`, a copy of the example."""
-    (folder / "train.py").rename(folder / "healthy_train.py")
-    (folder / "sabotage.py").write_text(Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "train.py").write_text(
-        f"import sabotage\n\nif __name__ == '__main__':\n    sabotage.run({name!r}, __file__, 'healthy_train.py')\n",
-        encoding="utf-8",
-    )
-
-
-def run(name: str, beside: str, script: str = "train.py") -> None:
-    """Applies the break and runs the script that lies beside the file `beside`."""
-    folder = Path(beside).resolve().parent
-    sys.path.insert(0, str(folder))
-    BREAKS[name]()
-    runpy.run_path(str(folder / script), run_name="__main__")
-
-
 def _change_batches(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     import trainer
 
@@ -149,5 +129,4 @@ def _change_loss(change: Callable[[Any, Any], Any]) -> None:
 
 
 if __name__ == "__main__":
-    breakage, example, *sys.argv[1:] = sys.argv[1:]
-    run(breakage, str(Path(example) / "train.py"))
+    breaking.main(BREAKS)

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from cvl.formats import boxes
-from tests.examples.yolo_ui_detection.conftest import EXAMPLE, Run, write_screens
+from tests.examples.training import Run
+from tests.examples.yolo_ui_detection.conftest import EXAMPLE, write_screens
 
 pytestmark = pytest.mark.training("yolo-ui-detection")
 CLASSES = ["button", "checkbox", "link"]  # no screen has a link

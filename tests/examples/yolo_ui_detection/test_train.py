@@ -8,12 +8,12 @@ import math
 import re
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.examples.yolo_ui_detection.conftest import EXAMPLE, REPOSITORY, Run, Train
+from tests.examples.training import REPOSITORY, Run, Train, TrainEach
+from tests.examples.yolo_ui_detection.conftest import EXAMPLE
 
 pytestmark = pytest.mark.training("yolo-ui-detection")
 BROKEN = REPOSITORY / "tests" / "sabotage" / "yolo_ui_detection.py"
@@ -113,8 +113,8 @@ def test_a_stopped_run_goes_on_without_a_double_row(
     assert [row["epoch"] for row in longer.rows if "val/map" in row] == list(range(1, done + 4))
 
 
-def test_every_knob_turns(train_each: Callable[..., list[Run]]) -> None:
-    base, accumulated, few, constant, cosine, _, seldom, stopped, coloured, other = train_each(
+def test_every_knob_turns(train_each: TrainEach) -> None:
+    base, accumulated, few, constant, cosine, frozen, seldom, stopped, coloured, other = train_each(
         {"NUM_EPOCHS": "4"},
         {"GRAD_ACCUM": "2", "WARMUP_EPOCHS": "0"},
         {"MAX_TRAIN_SAMPLES": "3", "BATCH_SIZE": "1"},
@@ -136,9 +136,15 @@ def test_every_knob_turns(train_each: Callable[..., list[Run]]) -> None:
     assert len(seldom.column("val/map")) == 2
     assert len(stopped.column("val/map")) < 20
     assert coloured.column("train/loss")[0] != base.column("train/loss")[0]
-    counts = [int(word.replace(",", "")) for word in re.findall(r"([\d,]+) trainable parameters", base.text)]
-    assert counts[5] < counts[0] and counts[9] != counts[0]
+    counts = [trainable(run) for run in (base, frozen, other)]
+    assert counts[1] < counts[0] != counts[2]
     assert other.column("train/loss_dfl")
+
+
+def trainable(run: Run) -> int:
+    found = re.search(r"([\d,]+) trainable parameters", run.text)
+    assert found, run.text
+    return int(found[1].replace(",", ""))
 
 
 def test_learning_rate_0_changes_no_weight(train: Train, ml_python: Path, environment: dict[str, str]) -> None:

@@ -1,0 +1,74 @@
+"""What was found on a picture, and what was not: pictures for people, failures first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scoring import Judged
+
+from cvl.formats.masks import Picture
+from cvl.kit import drawing
+
+RIGHT, WRONG, MISSED = (46, 160, 67), (248, 81, 73), (255, 160, 0)
+
+
+def overlay(image: Image.Image, found: np.ndarray, truth: np.ndarray) -> Image.Image:
+    """The picture, darkened, with pixels found green, found wrongly red, missed orange; masks (H, W) of booleans."""
+    drawn = np.asarray(image.convert("RGB")) // 2
+    for where, colour in ((found & truth, RIGHT), (found & ~truth, WRONG), (truth & ~found, MISSED)):
+        drawn[where] = colour
+    return Image.fromarray(drawn)
+
+
+def triple(image: Image.Image, found: np.ndarray, truth: np.ndarray, *, title: str, dice: float) -> Image.Image:
+    """Picture, truth and what was found, side by side."""
+    mask = Image.fromarray((truth * 255).astype(np.uint8)).convert("RGB")
+    text = f"Dice {dice:.2f}: green right, red wrong, orange missed"
+    panels = ((image, title), (mask, f"truth: {truth.mean():.2%} crack"), (overlay(image, found, truth), text))
+    return drawing.beside([drawing.titled(panel, words) for panel, words in panels])
+
+
+class Gallery:
+    """Keeps what was found on each picture of a split, packed, and draws those with the lowest Dice."""
+
+    def __init__(self, pictures: Sequence[Picture], count: int) -> None:
+        self.pictures, self.count = pictures, count
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def keep(self, number: int, probability: np.ndarray, truth: np.ndarray) -> None:
+        self._kept[number] = (np.round(probability * 255).astype(np.uint8), truth)
+
+    def write(self, judged: Judged, folder: Path, *, prefix: str) -> None:
+        """<prefix>_01_<name>.png is the worst."""
+        order = sorted(range(len(self.pictures)), key=lambda number: judged.dice[number])
+        for rank, number in enumerate(order[: self.count], 1):
+            file = self.pictures[number].path
+            probability, truth = self._kept[number]
+            found = probability >= judged.threshold * 255
+            sheet = triple(drawing.upright(file), found, truth, title=file.name, dice=judged.dice[number])
+            drawing.save(sheet, folder / f"{prefix}_{rank:02d}_{file.stem}.png")
+
+
+def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:
+    """Loss, overlap with the truth, and precision and recall over the epochs."""
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    losses: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        for name, value in row.items():
+            lines[name].append((row["epoch"], value))
+        if "train/loss" in row:
+            losses[row["epoch"]].append(row["train/loss"])
+    train = [(epoch, sum(values) / len(values)) for epoch, values in losses.items()]
+    drawing.curves(
+        {
+            "Loss": {"train": train, "val": lines["val/loss"]},
+            "Overlap on val": {"Dice": lines["val/dice"], "IoU": lines["val/iou"], "F1 at 2 px": lines["val/f1_2px"]},
+            "Precision and recall on val": {"precision": lines["val/precision"], "recall": lines["val/recall"]},
+        },
+        file,
+    )

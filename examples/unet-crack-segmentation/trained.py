@@ -1,0 +1,129 @@
+"""Checkpoints of this example: what a run goes on from, and what the other presets load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import models
+import views
+from tiles import Tiles
+from torch import nn
+
+from cvl import contract
+from cvl.errors import UsageError
+from cvl.kit import checkpoints
+from cvl.kit.run import say
+from cvl.params import Values
+
+OUTPUTS = Path(__file__).parent / "outputs"
+# What must be the same when a run goes on, or when weights are loaded.
+_SHAPE = ("MODEL", "ENCODER", "EMBED_DIM")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A checkpoint with something left to do."""
+
+    file: Path
+    state: dict[str, Any]
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder that it lies in."""
+        return checkpoints.run_of(self.file)
+
+
+def resume(params: Values) -> Resumed:
+    """RESUME as a state that fits the parameters."""
+    file = checkpoints.resume_from(params.RESUME)
+    state = checkpoints.read(file)
+    if "optimizer" not in state:
+        raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
+    for name in _SHAPE:
+        was, wanted = state["config"][name], params.as_dict()[name]
+        if was != wanted:
+            raise UsageError(f"RESUME {file}: its {name} is {was}, not {wanted}", hint=f"set {name}={was}")
+    if state["epoch"] > params.NUM_EPOCHS:
+        hint = f"NUM_EPOCHS above {state['epoch']} goes on"
+        raise UsageError(f"RESUME {file}: {state['epoch']} epochs are done, of {params.NUM_EPOCHS}", hint=hint)
+    return Resumed(file, state)
+
+
+class Keeper:
+    """Saves and restores all that an epoch leaves behind; `parts` have state_dict and load_state_dict."""
+
+    def __init__(self, fabric: Any, folder: Path, params: Values, parts: Mapping[str, Any]) -> None:
+        self.fabric, self.folder, self.params = fabric, folder, params
+        scaler = getattr(fabric.strategy.precision, "scaler", None)
+        self.parts = {**parts, "scaler": scaler} if scaler else dict(parts)
+        self.checkpoints = checkpoints.Checkpoints(folder, save_every=params.SAVE_EVERY, keep=params.KEEP)
+
+    def restore(self, resumed: Resumed) -> None:
+        """Everything as the checkpoint has it; log and best model come along."""
+        for name, part in self.parts.items():
+            if name in resumed.state:
+                part.load_state_dict(resumed.state[name])
+        if self.fabric.is_global_zero:
+            checkpoints.bring_over(resumed.file, self.folder)
+        self.fabric.barrier()
+        if not self.checkpoints.has_best(resumed.state["epoch"]):  # it is of an epoch that comes again
+            self.parts["best"].load_state_dict({"value": None, "waited": 0})
+        say(f"resuming {resumed.file} after epoch {resumed.state['epoch']}")
+
+    def save(self, epoch: int, model: nn.Module, row: Mapping[str, float], *, is_best: bool) -> str:
+        """The checkpoints of an epoch; only the first process writes."""
+        if not self.fabric.is_global_zero:
+            return ""
+        config = self.params.as_dict() | {"THRESHOLD": row.get("val/threshold")}
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        best = {"model": model.state_dict(), "epoch": epoch, "metrics": dict(row), "config": config}
+        return self.checkpoints.save({**state, "epoch": epoch, "config": config}, best, epoch=epoch, is_best=is_best)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network as it was trained, and how it wants to be used."""
+
+    model: nn.Module
+    config: Mapping[str, Any]
+
+    @property
+    def threshold(self) -> float:
+        """Chosen on val."""
+        return float(self.config["THRESHOLD"])
+
+    def tiles(self, params: Values) -> Tiles:
+        """The window that it was trained on, unless IMAGE_SIZE is set."""
+        setting = params.settings["IMAGE_SIZE"]
+        text = self.config["IMAGE_SIZE"] if setting.source in ("default", "device") else setting.value
+        return Tiles(views.sides(str(text), models.multiple(self.model)), params.OVERLAP, params.BATCH_SIZE)
+
+
+def load(file: Path) -> Trained:
+    """The network in `file`, in evaluation mode on the CPU; UsageError where it is none of ours."""
+    state = checkpoints.read(file)
+    config = state.get("config", {})
+    if not all(name in config for name in (*_SHAPE, "IMAGE_SIZE")):
+        raise UsageError(f"CHECKPOINT {file}: was not trained by this example", hint="best_model.pt of one of its runs")
+    model = models.build(
+        config["MODEL"],
+        config["ENCODER"],
+        weights="none",
+        image_size=views.sides(config["IMAGE_SIZE"], 1),
+        embed_dim=config["EMBED_DIM"],
+    )
+    model.load_state_dict(state["model"])
+    return Trained(model.eval(), config)
+
+
+def find(params: Values) -> Path:
+    """CHECKPOINT; unset: the best model that was trained last."""
+    return checkpoints.best_of(params.CHECKPOINT, params.OUTPUT_DIR, OUTPUTS, ours=lambda run: _is_ours(run))
+
+
+def _is_ours(run: Path) -> bool:
+    config = run / contract.CONFIG
+    return config.is_file() and "POS_WEIGHT" in config.read_text(encoding="utf-8", errors="replace")

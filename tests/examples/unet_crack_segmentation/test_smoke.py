@@ -1,0 +1,85 @@
+"""`smoke` through `cvl run`: healthy seeds pass, every sabotaged run ends with 3 and names the rule.
+
+CI runs a few; `bin/test matrix` runs ten seeds and every break, and writes matrix.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.smoke import REPOSITORY, Ended, sabotaged, smoke, write_table
+
+EXAMPLE = REPOSITORY / "examples" / "unet-crack-segmentation"
+TABLE = Path(__file__).with_name("matrix.md")
+SHOWN = {"trend train_loss": "last / first loss", "range dice": "best Dice"}
+
+# break -> the rules of which one must catch it
+CAUGHT_BY = {
+    "lr-zero": {"params"},
+    "lr-huge": {"finite", "trend", "range"},
+    "labels-shuffled": {"range"},
+    "loss-negated": {"finite"},
+    "loss-nan": {"finite"},
+    "frozen": {"params"},
+    "head-forgotten": {"params"},
+    "normalisation": {"range", "above"},
+    "validation-empty": {"range", "finite"},
+    "all-foreground": {"above", "not_constant"},
+    "constant": {"range", "not_constant"},
+    "best-overwritten": {"artifact"},
+}
+
+pytestmark = [pytest.mark.training("unet-crack-segmentation"), pytest.mark.timeout(1200)]
+
+
+def check_break(name: str, python: Path, tmp_path: Path) -> Ended:
+    ended = smoke(python, sabotaged(EXAMPLE, name, tmp_path), tmp_path / "out")
+    assert ended.code == 3, ended.text
+    assert ended.failed & CAUGHT_BY[name], ended.text
+    return ended
+
+
+def test_a_healthy_smoke_passes(ml_python: Path, tmp_path: Path) -> None:
+    ended = smoke(ml_python, EXAMPLE, tmp_path)
+    assert ended.code == 0, ended.text
+    assert ended.record["verdict"] == "pass" and not ended.record["health_only"]
+    assert ended.record["device"] == "cpu" and ended.record["split_sizes"]["train"] > 50
+    folder = tmp_path / "latest"
+    for name in ("metrics.jsonl", "metrics.json", "config.yaml", "evaluation/metrics.json", "logs/train.log",
+                 "logs/epoch_metrics.csv", "logs/batch_metrics.csv", "visualizations/curves.png",
+                 "checkpoints/best_model.pt", "checkpoints/latest_model.pt"):  # fmt: skip
+        assert (folder / name).stat().st_size > 0, name
+
+
+@pytest.mark.parametrize("name", ["labels-shuffled", "loss-nan"])
+def test_a_broken_smoke_ends_with_3(name: str, ml_python: Path, tmp_path: Path) -> None:
+    check_break(name, ml_python, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[list[str]]:
+    """Rows of the committed table."""
+    rows: list[str] = []
+    yield rows
+    about = "`smoke` on a CPU, made by `bin/test matrix tests/examples/unet_crack_segmentation/test_smoke.py`."
+    write_table(TABLE, about, SHOWN.values(), rows)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_healthy_seeds(seed: int, ml_python: Path, tmp_path: Path, table: list[str]) -> None:
+    ended = smoke(ml_python, EXAMPLE, tmp_path, "-e", f"SEED={seed}")
+    table.append(ended.row(f"healthy, seed {seed}", SHOWN))
+    assert ended.code == 0, ended.text
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("name", CAUGHT_BY)
+def test_every_break(name: str, ml_python: Path, tmp_path: Path, table: list[str]) -> None:
+    ended = smoke(ml_python, sabotaged(EXAMPLE, name, tmp_path), tmp_path / "out")
+    table.append(ended.row(name, SHOWN))
+    assert ended.code == 3, ended.text
+    assert ended.failed & CAUGHT_BY[name], ended.text
