@@ -13,6 +13,7 @@ from statistics import median
 from cvl import defaults, ratings, readers, rules
 from cvl.ratings import Summary
 from cvl.readers.base import Reading, Series
+from cvl.readers.growing import Memory
 from cvl.rules import Context, Metric, Outcome, Status, Verdict, Verification
 from cvl.rules.log import Log, Missing
 
@@ -47,12 +48,13 @@ def judge(
     task: str = "",
     strict: bool = False,
     ended: bool = True,
+    memory: Memory | None = None,
 ) -> Judgement:
     """Judges `context.folder` by the rules of `preset`; without any, by built-in health rules on the loss.
 
-    Of a run that has not `ended` only what cannot change any more is a failure.
+    Of a run that has not `ended` only what cannot change any more is a failure; a `memory` spares reading it all again.
     """
-    found = readers.read(context.folder)
+    found = readers.read(context.folder, memory)
     wanted = verification.presets.get(preset, ())
     declared = verification.metrics
     if not wanted:
@@ -108,7 +110,9 @@ def _problems(found: Mapping[str, Reading], folder: Path) -> Iterator[str]:
 
 def summary(series: Series) -> Summary:
     """`series` in a few numbers."""
-    values = [value for value in series.value if math.isfinite(value)]
+    values = series.value.tolist()
+    if not math.isfinite(sum(values)):
+        values = [value for value in values if math.isfinite(value)]
     if not values:
         return Summary(len(series))
     low, high = min(values), max(values)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cvl.judge import Judgement
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
 from cvl.plan import Host, Plan
+from cvl.readers.growing import Memory
 from cvl.runs import Record
 from cvl.settings import OWN
 
@@ -134,7 +136,9 @@ def run(
     """
     folder = job.plan.run_folder
     record = _begin(job, engine)
-    watch = live.Watch(folder, lambda: _judged(job, record), abort=job.abort_on_fail, show=show, say=console.say)
+    watch = live.Watch(
+        folder, partial(_judged, job, record, Memory()), abort=job.abort_on_fail, show=show, say=console.say
+    )
     beside = watch.beside if job.abort_on_fail or show else unwatched
     try:
         record.environment = dict(engine.prepare(job.plan, console.say))
@@ -253,8 +257,8 @@ def _conclude(job: Job, record: Record, outcome: Outcome, reason: str) -> Judgem
     return judgement
 
 
-def _judged(job: Job, record: Record) -> Judgement:
-    return verdict.of_run(job.example, job.preset, record, job.plan.run_folder, strict=job.strict)
+def _judged(job: Job, record: Record, memory: Memory | None = None) -> Judgement:
+    return verdict.of_run(job.example, job.preset, record, job.plan.run_folder, strict=job.strict, memory=memory)
 
 
 def _status(outcome: Outcome) -> str:

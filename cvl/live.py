@@ -19,7 +19,8 @@ Judge = Callable[[], Judgement]
 Say = Callable[[str], None]
 
 _PAUSE_S = 1.0
-_SHARE = 4  # a look that took a second is followed by a pause of four
+_SHARE = 4  # a look that took half a second is followed by a pause of two
+_LONGEST_S = 3.0  # a job that is to be stopped is stopped within seconds
 _QUIET_S = 20.0  # within an epoch no more than a line each
 _QUIET_STEPS_S = 5.0  # where the log has no epochs
 _CURVES = 5
@@ -39,7 +40,7 @@ def looks(folder: Path, judge: Judge, wait: Callable[[float], object]) -> Iterat
             seen, judgement = state, judge()
         took = time.monotonic() - started
         yield judgement
-        if wait(max(_PAUSE_S, _SHARE * took)):
+        if wait(max(_PAUSE_S, min(_SHARE * took, _LONGEST_S))):
             return
 
 

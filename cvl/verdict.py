@@ -16,6 +16,7 @@ from cvl.judge import Judgement
 from cvl.manifest import Example, Preset
 from cvl.params import Setting
 from cvl.readers.base import Reading
+from cvl.readers.growing import Memory
 from cvl.rules import Context, Rule, Verification
 from cvl.runs import Record
 
@@ -29,9 +30,17 @@ class JobFacts:
     splits: Mapping[str, int] = field(default_factory=dict)
 
 
-def of_run(example: Example, preset: Preset, record: Record, folder: Path, *, strict: bool = False) -> Judgement:
+def of_run(
+    example: Example,
+    preset: Preset,
+    record: Record,
+    folder: Path,
+    *,
+    strict: bool = False,
+    memory: Memory | None = None,
+) -> Judgement:
     """Judges the run in `folder` by the rules that `example` has now."""
-    run = context(example, preset, record, folder)
+    run = context(example, preset, record, folder, memory)
     return judge.judge(
         example.verification,
         preset.name,
@@ -39,10 +48,11 @@ def of_run(example: Example, preset: Preset, record: Record, folder: Path, *, st
         task=next(iter(example.tasks), ""),
         strict=strict,
         ended=record.status not in runs.UNFINISHED,
+        memory=memory,
     )
 
 
-def context(example: Example, preset: Preset, record: Record, folder: Path) -> Context:
+def context(example: Example, preset: Preset, record: Record, folder: Path, memory: Memory | None = None) -> Context:
     """What the rules need to know of the run in `folder`."""
     asked = {n: Setting(entry.get("asked", entry["value"]), entry["source"]) for n, entry in record.parameters.items()}
     job = job_facts(folder)
@@ -59,8 +69,8 @@ def context(example: Example, preset: Preset, record: Record, folder: Path) -> C
         renew=f"`cvl calibrate {example.name} {preset.name}`",
         hardware=_hardware(record),
         seconds=record.seconds,
-        siblings=_siblings(example, record, folder) if any(rule.kind == "expect" for rule in rules) else (),
-        runs=_named(rules, folder.parent),
+        siblings=_siblings(example, record, folder, memory) if any(rule.kind == "expect" for rule in rules) else (),
+        runs=_named(rules, folder.parent, memory),
         judged=_judged(record),
     )
 
@@ -84,7 +94,9 @@ def _turned(
     return dict(sorted(found.items()))
 
 
-def of_folder(folder: Path, *, task: str = "", strict: bool = False, ended: bool = True) -> Judgement:
+def of_folder(
+    folder: Path, *, task: str = "", strict: bool = False, ended: bool = True, memory: Memory | None = None
+) -> Judgement:
     """Judges any folder of logs: by its manifest where it is a run of the catalogue, else by the health rules.
 
     Whether a run has ended its record knows; of a folder without one the caller says it.
@@ -93,8 +105,8 @@ def of_folder(folder: Path, *, task: str = "", strict: bool = False, ended: bool
         record = runs.load(folder)
         example = example_of(record, folder)
         if example is not None and record.preset in example.presets:
-            return of_run(example, example.presets[record.preset], record, folder, strict=strict)
-    return judge.judge(Verification(), "", Context(folder), task=task, strict=strict, ended=ended)
+            return of_run(example, example.presets[record.preset], record, folder, strict=strict, memory=memory)
+    return judge.judge(Verification(), "", Context(folder), task=task, strict=strict, ended=ended, memory=memory)
 
 
 def keep(record: Record, judgement: Judgement, folder: Path) -> None:
@@ -135,14 +147,16 @@ def _hardware(record: Record) -> tuple[str, ...]:
     return tuple(str(name) for name in names if name)
 
 
-def _siblings(example: Example, record: Record, folder: Path) -> tuple[Mapping[str, Reading], ...]:
+def _siblings(
+    example: Example, record: Record, folder: Path, memory: Memory | None
+) -> tuple[Mapping[str, Reading], ...]:
     """The logs of the newest finished run of every other seed, where all else that affects the result is the same."""
     mine, found = _profile(example, record, folder), {_seed(record, folder): folder}
     for path, other in runs.within(folder.parent):
         if isinstance(other, Record) and other.status == "done" and _profile(example, other, path) == mine:
             seed = _seed(other, path)
             found[seed] = folder if found.get(seed) == folder else path
-    return tuple(readers.read(path) for path in found.values() if path != folder)
+    return tuple(readers.read(path, memory) for path in found.values() if path != folder)
 
 
 def _profile(example: Example, record: Record, folder: Path) -> tuple[object, ...]:
@@ -159,11 +173,11 @@ def _seed(record: Record, folder: Path) -> object:
     return record.parameters.get("SEED", {}).get("value", folder)
 
 
-def _named(rules: tuple[Rule, ...], output: Path) -> dict[str, Mapping[str, Reading]]:
+def _named(rules: tuple[Rule, ...], output: Path, memory: Memory | None) -> dict[str, Mapping[str, Reading]]:
     """The logs of the runs that `rules` name, as far as they lie in `output`."""
     names = {str(rule.options["run"]) for rule in rules if "run" in rule.options}
     found = {name: output / name for name in names if (output / name / contract.RECORD).is_file()}
-    return {name: readers.read(path) for name, path in found.items() if path.parent == output}
+    return {name: readers.read(path, memory) for name, path in found.items() if path.parent == output}
 
 
 def _is_mounted(value: object) -> bool:

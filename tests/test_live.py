@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,17 @@ def test_a_folder_is_read_again_when_it_has_changed(run: Run) -> None:
     assert (len(found), run.looked) == (4, 2)
     assert found[0] is found[1] is not found[2] is found[3]
     assert min(pauses) >= 1
+
+
+def test_after_a_long_look_the_pause_is_no_longer_than_a_stop_may_take(run: Run) -> None:
+    pauses: list[float] = []
+
+    def judge() -> Judgement:
+        time.sleep(0.8)
+        return run.judge()
+
+    assert len(list(live.looks(run.folder, judge, lambda seconds: not pauses.append(seconds)))) == 1
+    assert pauses == [3]
 
 
 def test_the_job_is_stopped_at_the_first_bad_record(run: Run) -> None:

@@ -14,6 +14,7 @@ import click
 from cvl import catalogue, console, live, postmortem, ratings, readers, report, runs, verdict
 from cvl.errors import MetricsError, UsageError
 from cvl.judge import Judgement
+from cvl.readers.growing import Memory
 from cvl.report import github
 from cvl.runs import Record
 
@@ -57,7 +58,7 @@ def command(run: str | None, task: str, form: str, strict: bool, follow: bool) -
 def _followed(folder: Path, judge: Callable[..., Judgement]) -> Judgement:
     """What is to be said when following ends; Ctrl-C says that a folder without a record has ended."""
     try:
-        ended = live.follow(folder, partial(judge, ended=False), lambda: _goes_on(folder), console.say)
+        ended = live.follow(folder, partial(judge, ended=False, memory=Memory()), lambda: _goes_on(folder), console.say)
     except KeyboardInterrupt:
         ended = True
     return judge(ended=ended)

@@ -9,6 +9,7 @@ from typing import cast
 
 from cvl.contract import NATIVE
 from cvl.readers.base import Reader, Reading
+from cvl.readers.growing import Memory
 
 # A metric without `reader` is taken from the first of these that has it.
 READERS = {
@@ -33,8 +34,10 @@ def load(name: str) -> Reader:
     return cast(Reader, import_module(READERS[name]))
 
 
-def read(folder: Path) -> dict[str, Reading]:
+def read(folder: Path, memory: Memory | None = None) -> dict[str, Reading]:
     """What each reader finds in `folder` and `native/`; readers that find nothing are left out.
+
+    With a `memory` of earlier readings only what is new is read.
 
     A file belongs to the first reader that knows it. What lies beside our own log says the same and is not read.
     """
@@ -49,7 +52,7 @@ def read(folder: Path) -> dict[str, Reading]:
             paths = [path for path in known if path not in taken]
             if paths:
                 taken.update(paths)
-                found[name] = reader.read(paths)
+                found[name] = memory.read(reader, place, paths) if memory else reader.read(paths)
             if known:  # what lies in the next place is another run
                 break
     return found

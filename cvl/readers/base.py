@@ -6,17 +6,25 @@ import json
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
-from io import BytesIO
 from itertools import compress, islice
 from operator import lt
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-_BLOCK = 1 << 16
 _PART = 1 << 16  # points
+
+
+class Place(NamedTuple):
+    """Where something begins in a file: its byte, from 0, and its line, from 1."""
+
+    offset: int
+    line: int
+
+
+START = Place(0, 1)
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,9 @@ class Collector:
         self._problems: dict[tuple[str, str], list[int]] = {}
         self._last = -(2**63)
 
+    def begin(self, *, by_epoch: bool = False) -> None:
+        """What comes now is of another file; `by_epoch`: its steps are the numbers of its rows, only epochs go back."""
+
     def add(self, path: Path, name: str, point: tuple[int, float, float]) -> None:
         """A point (step, epoch, value) of metric `name`."""
         self._of(path, name).add(*point)
@@ -137,7 +148,7 @@ class Collector:
         self, path: Path, steps: Sequence[int], epochs: Sequence[float], values: Mapping[str, Sequence[float]]
     ) -> None:
         """Many points of many metrics, all with the same steps."""
-        rising = all(map(lt, steps, islice(steps, 1, None)))
+        rising = self._rise(steps)
         for name, column in values.items():
             self._of(path, name).extend(steps, epochs, column, rising)
 
@@ -163,6 +174,9 @@ class Collector:
             points.forget(step)
         return before > sum(len(points.step) for points in self._points.values())
 
+    def _rise(self, counts: Sequence[float]) -> bool:
+        return all(map(lt, counts, islice(counts, 1, None)))
+
     def _of(self, path: Path, name: str) -> Points:
         if name not in self._points:
             self._points[name] = Points(str(path))
@@ -173,6 +187,11 @@ class Collector:
         seen = self._problems.setdefault((str(path), why), [line, 0])
         seen[1] += 1
 
+    def settle(self) -> None:
+        """Put what is there in order, so that no later reading has to."""
+        for name, points in self._points.items():
+            points.series(name)
+
     def reading(self) -> Reading:
         problems = (
             Problem(file, f"line {line}: {why}{f' (and {count - 1} more lines)' if count > 1 else ''}" if line else why)
@@ -180,6 +199,10 @@ class Collector:
         )
         series = {name: points.series(name) for name, points in self._points.items() if points.step}
         return Reading(series, tuple(problems))
+
+    def doubt(self) -> Problem | None:
+        """Once all is read: why what was left out of it may not be void; None where nothing speaks for that."""
+        return None
 
 
 @dataclass
@@ -204,60 +227,6 @@ class Clock:
         self.epoch, self._position, self._length = epoch, position, length
         self.step = whole(self._starts[epoch] + position)
         return self.step
-
-
-def lines(paths: Iterable[Path], collector: Collector) -> Iterator[tuple[Path, int, str, bool]]:
-    """(path, line number, text, whether the line is complete) of every readable line that is not empty."""
-    for path in paths:
-        for first, block in blocks(path, collector):
-            for number, text, complete in lines_of(path, first, block, collector):
-                yield path, number, text, complete
-
-
-def blocks(path: Path, collector: Collector) -> Iterator[tuple[int, bytes]]:
-    """(number of its first line, whole lines) for every part of the file; the last line of the last one may be torn."""
-    first = 1
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                block += b"" if block.endswith(b"\n") else file.readline()
-                yield first, block
-                if not block.endswith(b"\n"):
-                    return  # what is written from now on would be half a line
-                first += block.count(b"\n")
-    except OSError as error:
-        collector.skip(path, 0, f"cannot be read: {error.strerror}")
-
-
-def lines_of(path: Path, first: int, block: bytes, collector: Collector) -> Iterator[tuple[int, str, bool]]:
-    """(line number, text, whether the line is complete) of every readable line of `block` that is not empty."""
-    for number, raw in enumerate(BytesIO(block), first):
-        try:
-            text = decoded(number, raw)
-        except UnicodeDecodeError:
-            collector.skip(path, number, "not UTF-8 text" if raw.endswith(b"\n") else "torn line at the end")
-            continue
-        if text.strip():
-            yield number, text.strip("\r\n"), raw.endswith(b"\n")
-
-
-def decoded(first: int, block: bytes) -> str:
-    """Text that starts at line `first`."""
-    return block.decode("utf-8-sig" if first == 1 else "utf-8")
-
-
-def opening(path: Path) -> str:
-    """The text that a file begins with; empty where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_BLOCK).decode("utf-8-sig", errors="replace")
-    except OSError:
-        return ""
-
-
-def head(path: Path) -> list[str]:
-    """The complete ones of a file's first lines."""
-    return opening(path).split("\n")[:-1]
 
 
 def one_run(logged: Mapping[Path, set[str]]) -> list[Path]:

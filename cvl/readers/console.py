@@ -12,60 +12,89 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from cvl.readers.base import Clock, Collector, Reading
+from cvl.readers import growing
+from cvl.readers.base import START, Clock, Collector, Place, Reading
 from cvl.readers.console_line import Line, parse
-from cvl.readers.resumes import follow
+from cvl.readers.growing import Scan
+from cvl.readers.resumes import Following
 
 NAME = "console"
 _FILES = ("*.log", "log.txt", "stdout*.txt")
 _HEAD, _LONGEST = 1000, 8192  # lines, characters
+_STOP = 500  # lines
+Placed = tuple[Line, int, int | None]  # with its step and epoch
 
 
 def find(folder: Path) -> list[Path]:
     """The newest that has two lines with values among its first ones."""
     paths = {path for pattern in _FILES for path in folder.glob(pattern) if path.is_file()}
     newest = sorted(paths, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
-    return [path for path in newest if len(list(islice(_placed(path, Collector(), _HEAD), 2))) == 2][:1]
+    return [path for path in newest if len(list(islice(_first(path), 2))) == 2][:1]
+
+
+def _first(path: Path) -> Iterator[Placed]:
+    where, printed = Where(), islice(_whole_lines(path, Collector(), START), _HEAD)
+    return (placed for _, text in printed if (placed := where.of(parse(text))))
 
 
 def read(paths: list[Path]) -> Reading:
-    return follow(partial(_take, paths))
+    return growing.read(scan, paths)
 
 
-def _take(paths: list[Path], collector: Collector) -> None:
-    for path in paths:
-        for line, step, epoch in _placed(path, collector):
-            for name, value in line.values:
-                collector.add(path, name, (step, math.nan if epoch is None else epoch, value))
+def scan(_: list[Path]) -> Scan:
+    return _Printed(Following())
 
 
-def _placed(path: Path, collector: Collector, most: int | None = None) -> Iterator[tuple[Line, int, int | None]]:
-    """Lines with values, their step and epoch; before the first counter there is no step."""
-    clock, epoch = Clock(), None
-    for line in map(parse, islice(_whole_lines(path, collector), most)):
-        epoch = epoch if line.epoch is None else line.epoch
+@dataclass
+class Where:
+    """Step and epoch of lines with values; before the first counter there is no step."""
+
+    clock: Clock = field(default_factory=Clock)
+    epoch: int | None = None
+
+    def of(self, line: Line) -> Placed | None:
+        self.epoch = self.epoch if line.epoch is None else line.epoch
         if not line.values or (line.epoch is None and line.position is None and not line.part):
-            continue
+            return None
         if line.position is not None and not line.held:
-            step = clock.tick(epoch or 0, line.position, line.length)
+            step = self.clock.tick(self.epoch or 0, line.position, line.length)
         else:
-            step = epoch if clock.step is None else clock.step
-        if step is not None:
-            yield line, step, epoch
+            step = self.epoch if self.clock.step is None else self.clock.step
+        return None if step is None else (line, step, self.epoch)
 
 
-def _whole_lines(path: Path, collector: Collector) -> Iterator[str]:
+class _Printed(Scan):
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
+        if start == START:
+            self.collector.begin()
+            self._where = Where()
+        for after, text in _whole_lines(path, self.collector, start):
+            if placed := self._where.of(parse(text)):
+                line, step, epoch = placed
+                for name, value in line.values:
+                    self.collector.add(path, name, (step, math.nan if epoch is None else epoch, value))
+            if after:
+                yield after
+
+
+def _whole_lines(path: Path, collector: Collector, start: Place) -> Iterator[tuple[Place | None, str]]:
+    """(where the next one begins, of some of them that are followed by more; text) of every line."""
     begins = True
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            for number, text in enumerate(iter(lambda: file.readline(_LONGEST), ""), 1):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            size = path.stat().st_size
+            file.seek(start.offset)
+            if start == START and file.read(1) != "\ufeff":
+                file.seek(0)
+            for number, text in enumerate(iter(lambda: file.readline(_LONGEST), ""), start.line):
                 ends = text.endswith("\n")
                 if begins and ends:
-                    yield text
+                    stop = file.tell() if not number % _STOP else size
+                    yield Place(stop, number + 1) if stop < size else None, text
                 elif begins:
                     long = len(text) == _LONGEST
                     collector.skip(path, number, "a line too long to be read" if long else "torn line at the end")

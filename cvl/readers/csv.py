@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvl.readers import delimited, lines
-from cvl.readers.base import Reading, head, number, one_run
-from cvl.readers.delimited import Layout, layout, split
+from cvl.readers import growing, lines
+from cvl.readers.base import Reading, number, one_run
+from cvl.readers.delimited import Layout, Table, layout, split
+from cvl.readers.resumes import Following
+from cvl.readers.texts import head
 
 NAME = "csv"
 _STEPS = ("step", "global_step", "iteration", "iter", "it")
@@ -22,7 +24,11 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.follow(paths, _layout)
+    return growing.read(scan, paths)
+
+
+def scan(_: list[Path]) -> Table:
+    return Table(_layout, Following())
 
 
 def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:

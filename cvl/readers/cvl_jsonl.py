@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from cvl.contract import METRICS
-from cvl.readers import lines
-from cvl.readers.base import Collector, Reading, head, json_object, real, whole
-from cvl.readers.objects import Row, collect
+from cvl.readers import growing, lines
+from cvl.readers.base import Collector, Place, Reading, json_object, real, whole
+from cvl.readers.growing import Scan
+from cvl.readers.objects import Names, Row, collect
+from cvl.readers.texts import head
 
 NAME = "cvl_jsonl"
 _HEAD = ("step", "epoch", "time")
+_NAMES = Names(("step",), ("time",))
 
 
 def find(folder: Path) -> list[Path]:
@@ -25,10 +29,16 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
-    for path in paths:
-        collect(path, ("step",), ("time",), partial(_add, collector, path), collector)
-    return collector.reading()
+    return growing.read(scan, paths)
+
+
+def scan(_: list[Path]) -> Scan:
+    return _Rows()
+
+
+class _Rows(Scan):
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
+        return collect(path, start, _NAMES, partial(_add, self.collector, path), self.collector)
 
 
 def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:

@@ -6,15 +6,16 @@ import csv
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import compress, count
 from pathlib import Path
 
-from cvl.readers import resumes
-from cvl.readers.base import Collector, Reading, Series, blocks, decoded, lines_of, number, whole
+from cvl.readers import numbers
+from cvl.readers.base import START, Collector, Place, Reading, Series, number, whole
+from cvl.readers.growing import Scan
+from cvl.readers.texts import blocks, decoded, lines_of
 
 _ABSENT = ("NA", "N/A", "None", "null")
 
@@ -61,40 +62,34 @@ def split(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def follow(paths: Sequence[Path], layout_of: Callable[[Path], Layout | None], *, sure: bool = False) -> Reading:
-    """As `read`, of files that a resume appends to."""
-    forms = {path: form for path in paths if (form := layout_of(path))}
-    by_epoch = not any(form.step for form in forms.values())
-    reading = resumes.follow(partial(_take, forms), sure=sure, by_epoch=by_epoch)
-    return _joined(reading, forms.values())
+class Table(Scan):
+    """Every number of the files; rows without steps are counted from 1, those of one step share their epoch."""
 
+    def __init__(self, layout_of: Callable[[Path], Layout | None], collector: Collector | None = None) -> None:
+        super().__init__(collector)
+        self._layout_of = layout_of
+        self._epochs: dict[str | None, None] = {}
 
-def read(
-    paths: Sequence[Path], layout_of: Callable[[Path], Layout | None], resumed_at: Callable[[Path], int | None]
-) -> Reading:
-    """Every number of the files; rows without steps are counted from 1, those of one step share their epoch.
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
+        if form := self._layout_of(path):
+            if start == START:
+                self.begin(path, form)
+            self._epochs.setdefault(form.epoch)
+            for first, block, after in blocks(path, self.collector, start):
+                _take(path, first, block, form, self.collector)
+                if after:
+                    yield after
 
-    From the step on that a later file was `resumed_at` the earlier ones are void.
-    """
-    forms, collector = {path: form for path in paths if (form := layout_of(path))}, Collector()
-    for path, form in forms.items():
-        if (step := resumed_at(path)) is not None:
-            collector.forget(step)
-        _read(path, form, collector)
-    return _joined(collector.reading(), forms.values())
+    def begin(self, path: Path, form: Layout) -> None:
+        """`path` is taken from its beginning."""
+        self.collector.begin(by_epoch=form.step is None)
 
-
-def _take(forms: Mapping[Path, Layout], collector: Collector) -> None:
-    for path, form in forms.items():
-        _read(path, form, collector)
-
-
-def _joined(reading: Reading, forms: Iterable[Layout]) -> Reading:
-    names = dict.fromkeys(form.epoch for form in forms)
-    for epochs in [reading.series.pop(name) for name in names if name in reading.series]:
-        for series in reading.series.values():
-            _join(series, epochs)
-    return reading
+    def reading(self) -> Reading:
+        reading = self.collector.reading()
+        for epochs in [reading.series.pop(name) for name in self._epochs if name in reading.series]:
+            for series in reading.series.values():
+                _join(series, epochs)
+        return reading
 
 
 def _join(series: Series, epochs: Series) -> None:
@@ -106,15 +101,30 @@ def _join(series: Series, epochs: Series) -> None:
             series.epoch[i] = epochs.value[place]
 
 
-def _read(path: Path, form: Layout, collector: Collector) -> None:
-    for first, block in blocks(path, collector):
-        if first == 1:
-            _, end, block = block.partition(b"\n")
-            first = 2
-            if not end:
-                collector.skip(path, 1, "torn line at the end")
-        if block:
-            _add(_plain(path, first, block, form) or _careful(path, first, block, form, collector), form, collector)
+def _take(path: Path, first: int, block: bytes, form: Layout, collector: Collector) -> None:
+    if first == 1:
+        _, end, block = block.partition(b"\n")
+        first = 2
+        if not end:
+            collector.skip(path, 1, "torn line at the end")
+    if block and not _numbers_alone(path, first, block, form, collector):
+        _add(_plain(path, first, block, form) or _careful(path, first, block, form, collector), form, collector)
+
+
+def _numbers_alone(path: Path, first: int, block: bytes, form: Layout, collector: Collector) -> bool:
+    """Takes a block in which each cell is a number, and each step a whole one; False where it is another."""
+    try:
+        columns = numbers.columns(decoded(first, block), form.delimiter, len(form.names))
+        if columns is None:
+            return False
+        cells = dict(zip(form.names, columns, strict=True))
+        steps = numbers.wholes(cells[form.step] if form.step else range(first - 1, first - 1 + len(columns[0])))
+        values = {name: numbers.floats(column) for name, column in cells.items()}
+    except (TypeError, ValueError, OverflowError):
+        return False
+    epochs = values[form.epoch] if form.epoch else array("d", [math.nan]) * len(steps)
+    collector.columns(path, steps, epochs, {name: values[name] for name in form.metrics()})
+    return True
 
 
 def _plain(path: Path, first: int, block: bytes, form: Layout) -> Rows | None:

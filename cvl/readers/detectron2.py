@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cvl.readers import lines as line_numbers
-from cvl.readers.base import Collector, Reading, json_object, lines, real, whole
+from cvl.readers.base import Collector, Reading, json_object, real, whole
+from cvl.readers.texts import lines
 
 NAME = "detectron2"
 _FILE = "metrics.json"

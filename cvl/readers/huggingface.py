@@ -8,8 +8,9 @@ import re
 from functools import partial
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, head, real, whole
+from cvl.readers.base import Collector, Reading, real, whole
 from cvl.readers.objects import Row, elements
+from cvl.readers.texts import head
 
 NAME = "huggingface"
 _FILE = "trainer_state.json"

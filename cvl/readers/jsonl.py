@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from cvl.readers import lines
-from cvl.readers.base import Collector, Reading, head, json_object, number, one_run, opening, real, whole
-from cvl.readers.objects import Row, collect, elements, first_element
-from cvl.readers.resumes import follow
+from cvl.readers import growing, lines
+from cvl.readers.base import START, Collector, Place, Reading, json_object, number, one_run, real, whole
+from cvl.readers.growing import Scan
+from cvl.readers.objects import Names, Row, collect, elements, first_element
+from cvl.readers.resumes import Following
+from cvl.readers.texts import head, opening
 
 NAME = "jsonl"
 _STEPS = ("step", "global_step", "iteration", "iter", "it")
 _ENDINGS = ("*.jsonl", "*.ndjson", "*.json")
+_NAMES = Names(_STEPS)
 _COUNTS = {*_STEPS, "epoch"}
 _DEPTH = 8  # objects within objects
 _LIST = r"\s*\["
@@ -41,20 +44,25 @@ def _first(path: Path) -> Row:
 
 
 def read(paths: list[Path]) -> Reading:
-    by_epoch = not any(name in _STEPS for path in paths for name, _ in _numbers(_first(path)))
-    return follow(partial(_take, paths), by_epoch=by_epoch)
+    return growing.read(scan, paths)
+
+
+def scan(_: list[Path]) -> Scan:
+    return _Rows(Following())
 
 
 def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
     return lines.in_objects(path, _STEPS, point, name)
 
 
-def _take(paths: list[Path], collector: Collector) -> None:
-    for path in paths:
+class _Rows(Scan):
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
+        if start == START:
+            self.collector.begin(by_epoch=not any(name in _STEPS for name, _ in _numbers(_first(path))))
         if re.match(_LIST, opening(path)):
-            elements(path, _LIST, partial(_add, collector, path, False), collector)
+            elements(path, _LIST, partial(_add, self.collector, path, False), self.collector)
         else:
-            collect(path, _STEPS, (), partial(_add, collector, path, True), collector)
+            yield from collect(path, start, _NAMES, partial(_add, self.collector, path, True), self.collector)
 
 
 def _add(collector: Collector, path: Path, lines: bool, at: int, row: Row) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cvl.readers import delimited, lines
-from cvl.readers.base import Reading, head, number, one_run
-from cvl.readers.delimited import Layout, layout, split
+from cvl.readers import growing, lines
+from cvl.readers.base import Reading, number, one_run
+from cvl.readers.delimited import Layout, Table, layout, split
+from cvl.readers.resumes import Following
+from cvl.readers.texts import head
 
 NAME = "keras"
 
@@ -18,7 +20,11 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.follow(paths, _layout, sure=True)
+    return growing.read(scan, paths)
+
+
+def scan(_: list[Path]) -> Table:
+    return Table(_layout, Following(sure=True))
 
 
 def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from cvl.readers import delimited, lines
-from cvl.readers.base import Reading, head, number, whole
-from cvl.readers.delimited import Layout, layout, split
+from cvl.readers import growing, lines
+from cvl.readers.base import Reading, number, whole
+from cvl.readers.delimited import Layout, Table, layout, split
+from cvl.readers.texts import head
 
 NAME = "lightning"
 _FILE = "metrics.csv"
@@ -26,11 +27,21 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    return delimited.read(paths, _layout, _first_step)
+    return growing.read(scan, paths)
+
+
+def scan(_: list[Path]) -> Table:
+    return _Versions(_layout)
 
 
 def line(path: Path, point: tuple[int, float | None], name: str) -> int | None:
     return lines.in_table(path, _layout(path), point, name)
+
+
+class _Versions(Table):
+    def begin(self, path: Path, _: Layout) -> None:
+        if (step := _first_step(path)) is not None:
+            self.collector.forget(step)
 
 
 def _layout(path: Path) -> Layout | None:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cvl.readers.base import Collector, json_object, lines, number, real, whole
+from cvl.readers.base import Collector, json_object, number, real, whole
 from cvl.readers.delimited import Layout, split
+from cvl.readers.texts import lines
 
 _LARGEST = 1 << 24  # bytes of a file that is looked through
 Cells = tuple[int, float | None, dict[str, float | None]]  # line, step, numbers by name

@@ -10,8 +10,9 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, lines, number, whole
+from cvl.readers.base import Collector, Reading, number, whole
 from cvl.readers.resumes import follow
+from cvl.readers.texts import lines
 
 NAME = "mlflow"
 _MAGIC = b"SQLite format 3\0"

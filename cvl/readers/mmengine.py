@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from cvl.readers.base import Clock, Collector, Reading, json_object, lines, real, whole
+from cvl.readers.base import Clock, Collector, Reading, json_object, real, whole
+from cvl.readers.texts import lines
 
 NAME = "mmengine"
 _NEW, _OLD = ("vis_data/scalars.json", "[0-9]*/vis_data/scalars.json"), "*.log.json"

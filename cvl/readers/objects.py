@@ -7,11 +7,13 @@ import math
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TextIO
 
-from cvl.readers.base import Collector, blocks, decoded, json_object, lines_of
+from cvl.readers.base import Collector, Place, json_object
+from cvl.readers.texts import Block, blocks, decoded, lines_of
 
 Row = dict[str, object]
 Add = Callable[[int, Row], None]  # takes a row and its number, from 1
@@ -22,26 +24,41 @@ _TORN = object()
 _GAP = re.compile(r"[\s,]*")
 
 
-def collect(path: Path, steps: Sequence[str], leave: Sequence[str], add: Add, collector: Collector) -> None:
-    """Takes JSON lines: those with nothing but numbers at once, the others through `add`.
+@dataclass(frozen=True)
+class Names:
+    """The step is the first of `steps` that is there, the epoch `epoch`; what `leave` names is no metric."""
 
-    The step is the first of `steps` that is there, the epoch `epoch`; what `leave` names is no metric.
+    steps: Sequence[str]
+    leave: Sequence[str] = ()
+
+
+def collect(path: Path, start: Place, names_of: Names, add: Add, collector: Collector) -> Iterator[Place]:
+    """Takes JSON lines from `start` on: those with nothing but numbers at once, the others through `add`.
+
+    Stops where the file can grow without changing what was taken.
     """
-    for numbers, rows in _batches(path, collector):
-        start = 0
-        for names, alike in groupby(list(map(tuple, rows))):
-            stop = start + sum(1 for _ in alike)
-            step = next((name for name in steps if name in names), None)
-            columns = _columns(rows[start:stop], step) if step else None
-            if columns:
-                for name in leave:
-                    columns[1].pop(name, None)
-                epochs = columns[1].pop("epoch", None) or array("d", [math.nan]) * (stop - start)
-                collector.columns(path, columns[0], epochs, columns[1])
-            else:
-                for number, row in zip(numbers[start:stop], rows[start:stop], strict=True):
-                    add(number, row)
-            start = stop
+    for block in blocks(path, collector, start):
+        _collect(path, block, names_of, add, collector)
+        if block.after:
+            yield block.after
+
+
+def _collect(path: Path, block: Block, names_of: Names, add: Add, collector: Collector) -> None:
+    numbers, rows = _objects(path, block, collector)
+    start = 0
+    for names, alike in groupby(list(map(tuple, rows))):
+        stop = start + sum(1 for _ in alike)
+        step = next((name for name in names_of.steps if name in names), None)
+        columns = _columns(rows[start:stop], step) if step else None
+        if columns:
+            for name in names_of.leave:
+                columns[1].pop(name, None)
+            epochs = columns[1].pop("epoch", None) or array("d", [math.nan]) * (stop - start)
+            collector.columns(path, columns[0], epochs, columns[1])
+        else:
+            for number, row in zip(numbers[start:stop], rows[start:stop], strict=True):
+                add(number, row)
+        start = stop
 
 
 def _columns(rows: Sequence[Row], step: str) -> tuple[array[int], dict[str, array[float]]] | None:
@@ -55,15 +72,13 @@ def _columns(rows: Sequence[Row], step: str) -> tuple[array[int], dict[str, arra
         return None
 
 
-def _batches(path: Path, collector: Collector) -> Iterator[tuple[Sequence[int], Sequence[Row]]]:
-    """(line numbers, objects) of every part of the file."""
-    for first, block in blocks(path, collector):
-        rows = _together(first, block)
-        if rows is not None:
-            yield range(first, first + len(rows)), rows
-            continue
-        found = dict(_one_by_one(path, first, block, collector))
-        yield list(found), list(found.values())
+def _objects(path: Path, block: Block, collector: Collector) -> tuple[Sequence[int], Sequence[Row]]:
+    """The line numbers and the objects of a block."""
+    rows = _together(block.first, block.data)
+    if rows is not None:
+        return range(block.first, block.first + len(rows)), rows
+    found = dict(_one_by_one(path, block.first, block.data, collector))
+    return list(found), list(found.values())
 
 
 def _together(first: int, block: bytes) -> list[Row] | None:

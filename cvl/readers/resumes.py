@@ -12,7 +12,7 @@ from itertools import islice
 from operator import le
 from pathlib import Path
 
-from cvl.readers.base import Collector, Points, Reading
+from cvl.readers.base import Collector, Points, Problem, Reading
 
 _FEW = 2  # resumes that need no further proof
 _SHARE = 10  # more than one in so many rows is no resume
@@ -20,25 +20,38 @@ _SAME_UNIT = 2  # a series this many times as far as another counts something el
 
 
 class Following(Collector):
-    """Takes back what a resume made void.
+    """Takes back what a resume made void; in each file by itself, as two files of a run go side by side.
 
-    `by_epoch`: the steps are the rows' numbers, the epoch tells. `sure`: whatever goes back is a resume. `across`: rows
-    of all metrics come in the order of time, so that where one goes back the others do.
+    `sure`: whatever goes back is a resume. `across`: rows of all metrics come in the order of time, so that where one
+    goes back the others do.
     """
 
-    def __init__(self, *, by_epoch: bool = False, sure: bool = False, across: bool = True) -> None:
+    def __init__(self, *, sure: bool = False, across: bool = True) -> None:
         super().__init__()
-        self._by_epoch, self._sure, self._across = by_epoch, sure, across
+        self._sure, self._across, self._by_epoch = sure, across, False
+        self._before: dict[str, Points] = {}  # what the files before this one logged
         self._turns: dict[str, int] = {}
+        self._longest = 0
         self._file = Path()
         self._unlike = ""
-        self._rising: Sequence[float] = ()  # looked at last, and nothing goes back in it
+        self._rising: Sequence[float] = ()  # looked at last, and all of it rises
+
+    def begin(self, *, by_epoch: bool = False) -> None:
+        self._by_epoch = by_epoch
+        for name, points in self._points.items():
+            if name in self._before:
+                self._before[name].extend(points.step, points.epoch, points.value, points.rising)
+            else:
+                self._before[name] = points
+        self._points = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._points or name in self._before
 
     def parts(self, steps: Sequence[int], epochs: Sequence[float]) -> Iterator[slice]:
         """The stretches in which nothing goes back."""
         counts: Sequence[float] = epochs if self._by_epoch else steps
-        if counts is self._rising or self._unlike or all(map(le, counts, islice(counts, 1, None))):
-            self._rising = counts
+        if self._unlike or self._rise(counts) or all(map(le, counts, islice(counts, 1, None))):
             yield slice(0, len(steps))
             return
         ends = [i for i in range(1, len(counts)) if counts[i] < counts[i - 1]]
@@ -59,15 +72,29 @@ class Following(Collector):
                 self._look(path, name, rows[0][0], rows[1][0])
             super().columns(path, *rows)
 
-    def no_resume(self) -> tuple[Path, str] | None:
-        """The file, and why its steps go back without a resume; None where each time it can be one."""
-        turns, longest = (
-            max(self._turns.values(), default=0),
-            max((len(p.step) for p in self._points.values()), default=0),
-        )
-        if not self._unlike and not self._sure and turns > _FEW and turns * _SHARE > longest:
-            self._unlike = f"steps go back {turns} times, as where several processes write"
-        return (self._file, self._unlike) if self._unlike else None
+    def settle(self) -> None:
+        """Not where epochs are followed: steps may then be in any order, and theirs is what tells what goes back."""
+        if self._unlike or not self._by_epoch:
+            super().settle()
+
+    def reading(self) -> Reading:
+        self.begin()
+        self._points = self._before
+        found = super().reading()
+        self._longest = max(map(len, found.series.values()), default=0)
+        return found
+
+    def doubt(self) -> Problem | None:
+        turns = max(self._turns.values(), default=0)
+        why = self._unlike
+        if not why and not self._sure and turns > _FEW and turns * _SHARE > self._longest:
+            why = f"steps go back {turns} times, as where several processes write"
+        return Problem(str(self._file), f"{why}: of equal steps the last one counts") if why else None
+
+    def _rise(self, counts: Sequence[float]) -> bool:
+        if counts is not self._rising and super()._rise(counts):
+            self._rising = counts
+        return counts is self._rising
 
     def _look(self, path: Path, name: str, step: int, epoch: float) -> None:
         points = self._points.get(name)
@@ -94,17 +121,17 @@ class Following(Collector):
             self.skip(path, 0, f"{what}, as after a resume: what was logged from there on before is left out")
 
 
-def follow(take: Callable[[Collector], None], **options: bool) -> Reading:
+def follow(take: Callable[[Collector], None], *, across: bool) -> Reading:
     """What `take` gives to a collector, without what resumes made void; where that cannot be told, all of it."""
-    following = Following(**options)
+    following = Following(across=across)
     take(following)
-    unlike = following.no_resume()
-    if unlike is None:
-        return following.reading()
+    found, doubt = following.reading(), following.doubt()
+    if doubt is None:
+        return found
     collector = Collector()
     take(collector)
-    collector.skip(unlike[0], 0, f"{unlike[1]}: of equal steps the last one counts")
-    return collector.reading()
+    everything = collector.reading()
+    return Reading(everything.series, (*everything.problems, doubt))
 
 
 def _unlike(points: Points, step: int, epoch: float) -> str:

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cvl.readers.base import Collector, Reading, Series
+from cvl.readers import growing
+from cvl.readers.base import Collector, Place, Reading, Series
+from cvl.readers.growing import Scan
 from cvl.readers.tfevent import events
 from cvl.readers.tfrecord import Broken, frames
 
 NAME = "tensorboard"
 _INNER = ("runs/*", "lightning_logs/version_*", "version_*")  # where writers make a folder for each run
 _PARTS = ("train", "validation", "val", "eval", "test")  # folders that are one run together
-_BATCH = 1 << 16  # events
+_BATCH = 1 << 10  # events
 Columns = dict[str, tuple[list[int], list[float]]]
 Dated = list[tuple[float, Path]]
 
@@ -30,15 +32,29 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(paths: list[Path]) -> Reading:
-    collector = Collector()
+    return growing.read(scan, paths)
+
+
+def scan(paths: list[Path]) -> Scan:
     parents = [path.parent.parent if path.parent.name in _PARTS else path.parent for path in paths]
-    root = Path(os.path.commonpath(parents or [Path()]))
-    for path in paths:
-        for columns in _batches(path, collector):
+    return _Events(Path(os.path.commonpath(parents or [Path()])))
+
+
+class _Events(Scan):
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+
+    def take(self, path: Path, start: Place) -> Iterator[Place]:
+        for after, columns in _batches(path, start.offset, self.collector):
             for tag, (steps, values) in columns.items():
-                name = tag if path.parent == root else _name(path.parent.name, tag)
-                collector.extend(path, name, steps, array("d", [math.nan]) * len(steps), values)
-    return _understood(collector.reading())
+                name = tag if path.parent == self._root else _name(path.parent.name, tag)
+                self.collector.extend(path, name, steps, array("d", [math.nan]) * len(steps), values)
+            if after:
+                yield Place(after, 0)
+
+    def reading(self) -> Reading:
+        return _understood(super().reading())
 
 
 def _run(folder: Path) -> Dated:
@@ -58,14 +74,14 @@ def _dated(folder: Path, pattern: str) -> Dated:
 def _started(path: Path) -> float | None:
     """The time of the first event; None where the file does not begin with one."""
     with suppress(OSError, Broken):
-        frame = next(frames(path, 4096), b"")
+        _, frame = next(frames(path, 4096), (0, b""))
         if frame[:1] == b"\x09" and len(frame) > 12:
             return float(struct.unpack_from("<d", frame, 1)[0])
     return None
 
 
 def _first_tag(path: Path) -> str:
-    return next((tag for event in events(path, Collector()) for tag, _ in event.scalars), "")
+    return next((tag for _, event in events(path, Collector()) for tag, _ in event.scalars), "")
 
 
 def _line(folder: str, tag: str) -> str:
@@ -79,19 +95,22 @@ def _name(folder: str, tag: str) -> str:
     return f"{tag}/{line}" if line else f"{folder}/{tag}"
 
 
-def _batches(path: Path, collector: Collector) -> Iterator[Columns]:
+def _batches(path: Path, start: int, collector: Collector) -> Iterator[tuple[int, Columns]]:
+    """(where the next one begins, or 0; the scalars) of each batch of events."""
     columns: Columns = {}
-    for count, (step, scalars, restart) in enumerate(events(path, collector), 1):
-        if restart or not count % _BATCH:
-            yield columns
-            columns = {}
+    for count, (after, (step, scalars, restart)) in enumerate(events(path, collector, start), 1):
         if restart:
+            yield 0, columns
+            columns = {}
             collector.forget(step)
         for tag, value in scalars:
             steps, values = columns.setdefault(tag, ([], []))
             steps.append(step)
             values.append(value)
-    yield columns
+        if not count % _BATCH:
+            yield after, columns
+            columns = {}
+    yield 0, columns
 
 
 def _understood(reading: Reading) -> Reading:

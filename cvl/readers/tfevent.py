@@ -29,11 +29,14 @@ class Event(NamedTuple):
     restart: bool = False  # what was logged from `step` on no longer counts
 
 
-def events(path: Path, collector: Collector) -> Iterator[Event]:
-    """The events of a file that hold numbers or take them back; what is wrong with others goes to `collector`."""
+def events(path: Path, collector: Collector, start: int = 0) -> Iterator[tuple[int, Event]]:
+    """(where the next one begins, event) of those that hold numbers or take them back, from `start` on.
+
+    What is wrong with others goes to `collector`.
+    """
     tags: dict[bytes, str] = {}
     try:
-        for frame in frames(path):
+        for after, frame in frames(path, start=start):
             try:
                 event = _plain(frame, tags) or _event(frame[:-TAIL])
             except Malformed:
@@ -41,7 +44,7 @@ def events(path: Path, collector: Collector) -> Iterator[Event]:
                 continue
             if event.scalars or event.restart:
                 if sound(frame):
-                    yield event
+                    yield after, event
                 else:
                     collector.skip(path, 0, "records with a wrong checksum, left out")
     except Broken as error:

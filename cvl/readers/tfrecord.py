@@ -14,16 +14,20 @@ class Broken(ValueError):
     """Nothing after this place can be read."""
 
 
-def frames(path: Path, chunk: int = 1 << 20) -> Iterator[bytes]:
-    """Each frame's data with its checksum behind it, larger ones left out; OSError, or Broken where the rest is lost.
+def frames(path: Path, chunk: int = 1 << 20, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(where the next one begins, data with its checksum behind it) of each frame from `start` on.
+
+    Larger ones are left out. OSError, or Broken where the rest is lost.
 
     Only the length is checked here; `sound` checks the data of those that are wanted.
     """
     lengths: dict[bytes, int] = {}
     rest = b""
     with path.open("rb") as file:
+        file.seek(start)
         while more := file.read(chunk):
             data, at = rest + more, 0
+            begins = file.tell() - len(data)
             while len(data) - at >= HEAD:
                 head = data[at : at + HEAD]
                 length = lengths.get(head)
@@ -36,7 +40,7 @@ def frames(path: Path, chunk: int = 1 << 20) -> Iterator[bytes]:
                 elif end > len(data):
                     break
                 else:
-                    yield data[at + HEAD : end]
+                    yield begins + end, data[at + HEAD : end]
                     at = end
             rest = data[at:]
         torn = rest or file.tell() > file.seek(0, 2)

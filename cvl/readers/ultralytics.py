@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cvl.readers import lines as line_numbers
-from cvl.readers.base import Collector, Reading, head, lines, number, whole
+from cvl.readers.base import Collector, Reading, number, whole
 from cvl.readers.delimited import layout
+from cvl.readers.texts import head, lines
 
 NAME = "ultralytics"
 _FILE = "results.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,13 +17,14 @@ from cvl.rules.model import Status
 
 # Loose enough for fine-tuning from good weights, tight enough that a learning rate of 0 does not pass.
 HARDLY_FALLS = 0.95
+_PART = 256  # points looked at together
 _DIVERGED = "lower the learning rate, clip gradients (1.0), look for empty boxes or labels; under fp16 try bf16 or fp32"
 
 
 def judge_finite(case: Case) -> Finding:
     wanted = "finite, not all 0, not negative" if case.metric.kind == "loss" else "finite"
     values = case.series.value
-    for i, value in enumerate(values):
+    for i, value in enumerate(values) if not math.isfinite(sum(values)) else ():
         if not math.isfinite(value):
             reason = f"{len(values) - len(finite(case.series))} of {len(values)} values are not finite"
             return failed(wanted, str(value), case.where(i), reason=reason, hint=_DIVERGED)
@@ -31,7 +33,7 @@ def judge_finite(case: Case) -> Finding:
 
 def _judge_loss(case: Case, wanted: str) -> Finding | None:
     """What a loss cannot be, though it is finite."""
-    if case.metric.kind != "loss":
+    if case.metric.kind != "loss" or min(case.series.value, default=1) > 0:
         return None
     zeros = 0
     for i, value in enumerate(case.series.value):
@@ -145,19 +147,30 @@ def judge_no_spike(case: Case) -> Finding:
     wanted = f"≤ {factor:g} × median of {window} before"
     if len(case.series) <= window:
         return too_short(case, wanted, window + 1)
-    for i, base in _medians(case, window):
-        value = case.series.value[i]
+    for i, value, base in _suspects(case.series.value, window, factor):
         if not math.isfinite(value) or (base >= 0 and value > factor * base):
             hint = "a bad batch or a step too large: look at that batch, clip gradients, warm up, lower the rate"
             return failed(wanted, f"{shown(value)} after {shown(base)}", case.where(i), hint=hint)
     return passed(wanted, "no spike", case.where())
 
 
-def _medians(case: Case, window: int) -> Iterator[tuple[int, float]]:
+def _suspects(values: array[float], window: int, factor: float) -> Iterator[tuple[int, float, float]]:
+    """(index, value, median of the `window` before it) wherever there may be a spike.
+
+    No median is below the lowest value: where `factor` times that is above the highest, nothing is.
+    """
+    for start in range(0, len(values) - window, _PART):
+        part = values[start : start + window + _PART]
+        low, high = min(part), max(part)
+        if not (math.isfinite(sum(part)) and low >= 0 and high <= factor * low):
+            yield from ((start + i, part[i], base) for i, base in _medians(part, window))
+
+
+def _medians(values: Sequence[float], window: int) -> Iterator[tuple[int, float]]:
     """(index, median of the finite values among the `window` before it)."""
     recent: deque[float] = deque()
     ordered: list[float] = []
-    for i, value in enumerate(case.series.value):
+    for i, value in enumerate(values):
         if i >= window:
             middle = len(ordered) // 2
             if ordered:

@@ -69,11 +69,15 @@ class Log:
 
 def finite(series: Series) -> list[int]:
     """Indices of the finite points."""
+    if math.isfinite(sum(series.value)):  # only then may all be; a long log is judged again and again
+        return list(range(len(series)))
     return [i for i, value in enumerate(series.value) if math.isfinite(value)]
 
 
 def best(series: Series, better: str | None) -> int | None:
     """Index of the best finite point, the earliest of equals."""
+    if series.value and math.isfinite(sum(series.value)):
+        return series.value.index(min(series.value) if better == "lower" else max(series.value))
     points = finite(series)
     if not points:
         return None

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvl import readers
-from cvl.readers import csv
+from cvl.readers import csv, numbers
 from cvl.readers.base import Reading, number
 
 ROWS = "step,epoch,loss,note\n10,1,2.5,warm up\n20,1,nan,\n30,2,-Infinity,NA\n"
 CELLS = st.sampled_from(
     ["1", "-2.5", "", "NA", "nan", "inf", "1e-3", " 7 ", "x", "1_0", '"3"', '"a,b"', "٣", "9" * 400]
 )
+# What JSON reads as a number, as another one, or as something else.
+NUMBERS = st.sampled_from(["1", "2.5", "-0.5", "1e400", "-Infinity", "NaN", "9" * 30, " 7 ", "-1e-05"])
+ODD = st.sampled_from(["-0", "-0.0", "-0e3", "007", "+1", ".5", "1.", "true", "null", "[1]", "{}", "[[", '"7"', "1\r"])
 
 
 def read(folder: Path, content: str | bytes, name: str = "log.csv") -> Reading:
@@ -107,7 +111,7 @@ def test_blocks_say_what_rows_say(tmp_path_factory: pytest.TempPathFactory, rows
     """However the file is cut into blocks, each cell is read as the csv module and float() read it."""
     text = "step,a,b\n0,1,1\n" + "".join(f"{i},{a},{b}\n" for i, (a, b) in enumerate(rows, 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cvl.readers.base._BLOCK", block + 16)
+        patch.setattr("cvl.readers.texts._BLOCK", block + 16)
         path = tmp_path_factory.mktemp("blocks") / "log.csv"
         path.write_text(text, encoding="utf-8")
         found = csv.read([path])
@@ -115,6 +119,39 @@ def test_blocks_say_what_rows_say(tmp_path_factory: pytest.TempPathFactory, rows
     for name in ("a", "b"):
         values = [(int(row["step"]), number(row[name])) for row in wanted]
         assert points(found, name) == [(step, "nan", str(value)) for step, value in values if value is not None]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(NUMBERS, min_size=2, max_size=2), max_size=9), ODD, st.integers(0, 9), st.integers(0, 1))
+def test_a_block_of_numbers_says_what_its_cells_say(rows: list[list[str]], odd: str, at: int, side: int) -> None:
+    """With and without a cell that another parser could take for something else than float() does."""
+    strange = [*rows[:at], ["5", odd] if side else [odd, "5"], *rows[at:]]
+    for cells in (rows, strange):
+        found = numbers.columns("".join(f"{i},{a},{b}\n" for i, (a, b) in enumerate(cells)), ",", 3)
+        assert cells is strange or found is not None or not rows
+        for i, column in enumerate(found or ()):
+            with suppress(TypeError, OverflowError):
+                values = numbers.floats(column)
+                wanted = [float(row[i - 1]) if i else float(at) for at, row in enumerate(cells)]
+                assert list(map(str, values)) == list(map(str, wanted))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1,2", "1,2\n3", "1,2\n3\n4,5,6\n", "1,2,3\n4\n", "1,2\n\n", "1,2\n,3\n", "1,null\n2,3\n", "1\n2,null,3,4\n"],
+)
+def test_lines_of_another_width_are_no_columns(text: str) -> None:
+    assert numbers.columns(text, ",", 2) is None
+
+
+def test_a_comma_within_a_cell_is_no_separator(tmp_path: Path) -> None:
+    found = read(tmp_path, "step;a;b\n1;5;6\n2;1,5\n3;7;8\n")
+    assert points(found, "a") == [(1, "nan", "5.0"), (3, "nan", "7.0")]
+
+
+def test_whole_numbers_are_exact(tmp_path: Path) -> None:
+    found = read(tmp_path, f"step,a\n{2**53 + 1},1\n{2**63 - 1},2\n")
+    assert points(found, "a") == [(2**53 + 1, "nan", "1.0"), (2**63 - 1, "nan", "2.0")]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_objects_within_objects_without_end(tmp_path: Path) -> None:
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), NUMBERS), max_size=25), st.integers(1, 60))
 def test_blocks_say_what_rows_say(tmp_path_factory: pytest.TempPathFactory, rows: list[dict], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cvl.readers.base._BLOCK", block)
+        patch.setattr("cvl.readers.texts._BLOCK", block)
         path = tmp_path_factory.mktemp("blocks") / "log.jsonl"
         path.write_text("".join(json.dumps({"step": i, **row}) + "\n" for i, row in enumerate(rows)), encoding="utf-8")
         found = jsonl.read([path])

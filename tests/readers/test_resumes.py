@@ -124,3 +124,14 @@ def test_keras_epochs_that_go_back_are_always_a_resume(tmp_path: Path) -> None:
     found = readers.read(tmp_path)["keras"]
     assert list(found.series["loss"].step) == [0, 1]
     assert messages(found) == []
+
+
+@pytest.mark.parametrize("steps", ["step,epoch", "epoch"])
+def test_files_side_by_side_are_no_resumes_of_each_other(tmp_path: Path, steps: str) -> None:
+    both = steps == "step,epoch"
+    rows = [f"{s},{s // 2}" if both else f"{s}" for s in range(1, 21)]
+    (tmp_path / "train.csv").write_text(f"{steps},loss\n" + "".join(f"{row},1\n" for row in rows))
+    (tmp_path / "val.csv").write_text(f"{steps},map\n" + "".join(f"{row},2\n" for row in [*rows, *rows[10:15]]))
+    found = readers.read(tmp_path)["csv"]
+    assert {name: len(series) for name, series in found.series.items()} == {"loss": 20, "map": 15}
+    assert messages(found) == [f"{'steps' if both else 'epochs'} go back from 20 to 11, {VOID}"]
