@@ -44,7 +44,7 @@ def main() -> None:
     sets = data.prepare(params, needs=(split,))
     groups = divide(sets.data.splits[split])
     whole = tuple(picture for group in groups.values() for picture in group)
-    gallery = pictures.Gallery(whole, params.NUM_SAMPLES)
+    gallery = pictures.Gallery(whole, params.NUM_SAMPLES, used.threshold)
     keep = each(gallery.keep, *writers(whole, used, params))
 
     # Each group by itself; what was counted on them adds up to the split.
@@ -68,7 +68,7 @@ def main() -> None:
     if params.SAVE_CONFUSION_MATRIX:
         matrix = total.scores.confusion(used.threshold)
         plots.confusion(matrix, f"{title}, threshold {used.threshold:g}", folder / "confusion_matrix.png")
-    gallery.write(total, used.folder / "visualizations", prefix=split)
+    gallery.write(used.folder / "visualizations", prefix=split)
     print(f"{title}, threshold {used.threshold:g}:\n{scoring.table(total.metrics)}\n{summary(numbers, total)}")
     run.say(f"pictures, worst first: {used.folder / 'visualizations'}; plots, masks and JSON: {folder}")
 

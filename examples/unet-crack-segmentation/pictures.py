@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scoring import Judged
 
 from cvl.formats.masks import Picture
 from cvl.kit import drawing
@@ -34,23 +34,26 @@ def triple(image: Image.Image, found: np.ndarray, truth: np.ndarray, *, title: s
 
 
 class Gallery:
-    """Keeps what was found on each picture of a split, packed, and draws those with the lowest Dice."""
+    """Keeps what was found on the `count` pictures with the lowest Dice at `threshold`, and draws them."""
 
-    def __init__(self, pictures: Sequence[Picture], count: int) -> None:
-        self.pictures, self.count = pictures, count
-        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    def __init__(self, pictures: Sequence[Picture], count: int, threshold: float) -> None:
+        self.pictures, self.count, self.threshold = pictures, count, np.float32(threshold)
+        self._worst: list[tuple[float, int, np.ndarray, np.ndarray]] = []
 
     def keep(self, number: int, probability: np.ndarray, truth: np.ndarray) -> None:
-        self._kept[number] = (np.round(probability * 255).astype(np.uint8), truth)
+        """A picture by its number, which comes once."""
+        found = probability >= self.threshold
+        marked = int(found.sum()) + int(truth.sum())
+        dice = 2 * int((found & truth).sum()) / marked if marked else 1.0
+        heapq.heappush(self._worst, (-dice, -number, found, truth))
+        if len(self._worst) > self.count:
+            heapq.heappop(self._worst)
 
-    def write(self, judged: Judged, folder: Path, *, prefix: str) -> None:
+    def write(self, folder: Path, *, prefix: str) -> None:
         """<prefix>_01_<name>.png is the worst."""
-        order = sorted(range(len(self.pictures)), key=lambda number: judged.dice[number])
-        for rank, number in enumerate(order[: self.count], 1):
-            file = self.pictures[number].path
-            probability, truth = self._kept[number]
-            found = probability >= judged.threshold * 255
-            sheet = triple(drawing.upright(file), found, truth, title=file.name, dice=judged.dice[number])
+        for rank, (minus_dice, minus_number, found, truth) in enumerate(sorted(self._worst, reverse=True), 1):
+            file = self.pictures[-minus_number].path
+            sheet = triple(drawing.upright(file), found, truth, title=file.name, dice=-minus_dice)
             drawing.save(sheet, folder / f"{prefix}_{rank:02d}_{file.stem}.png")
 
 

@@ -180,17 +180,17 @@ def prove(folder: Path, sets: data.Sets, params: Values, fabric: Any, log: RunLo
     model, tiles = fabric.to_device(best.model), best.tiles(params)
     again = scoring.judge(model, sets.data.splits["val"], tiles, params, fabric=fabric, threshold=best.threshold)
     reload = {f"reload/{name}": again.metrics[name] for name in scoring.HEADLINES}
-    log.scalars(reload, step=step, epoch=params.NUM_EPOCHS)
+    log.scalars(reload, step=step, epoch=log.rows[-1]["epoch"])
     run.say(f"best_model.pt from disk: val Dice {again.metrics['dice']:.4f}, IoU {again.metrics['iou']:.4f}")
 
     split = sets.evaluation_split
-    shown = pictures.Gallery(sets.data.splits[split], params.NUM_SAMPLES)
+    shown = pictures.Gallery(sets.data.splits[split], params.NUM_SAMPLES, best.threshold)
     test = scoring.judge(
         model, sets.data.splits[split], tiles, params, fabric=fabric, threshold=best.threshold, seen=shown.keep
     )
     write_json(folder / "evaluation" / "metrics.json", scoring.as_json(split, test))
     print(f"{split}, threshold {best.threshold:g} chosen on val:\n{scoring.table(test.metrics)}")
-    shown.write(test, folder / "visualizations", prefix=split)
+    shown.write(folder / "visualizations", prefix=split)
     pictures.curves(log.rows, folder / "visualizations" / "curves.png")
     log.close()
 

@@ -59,13 +59,13 @@ def main() -> None:
     if used:
         whole = sets.data.splits[split]
         chosen = tuple(random.Random(params.SEED).sample(whole, min(params.NUM_SAMPLES, len(whole))))
-        gallery = pictures.Gallery(chosen, len(chosen))
+        gallery = pictures.Gallery(chosen, len(chosen), used.threshold)
         fabric = processes.fabric(params.PRECISION, devices=1)
         model = fabric.to_device(used.model)
         judged = scoring.judge(
             model, chosen, used.tiles, params, fabric=fabric, threshold=used.threshold, cldice=False, seen=gallery.keep
         )
-        gallery.write(judged, shown, prefix=split)
+        gallery.write(shown, prefix=split)
         mean = sum(judged.dice) / len(chosen)
         print(f"{shown}/{split}_*.png: {len(chosen)} pictures, worst first, mean Dice {mean:.3f}")
 
