@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -75,8 +76,10 @@ class Place:
         return Run(code, text, self.folder(name))
 
 
-def drive(python: Path, cases: dict[str, Any], environment: dict[str, str], answer: Path) -> None:
-    command = [python, "-c", DRIVER, EXAMPLE, json.dumps(cases), answer]
+def drive(
+    python: Path, cases: dict[str, Any], environment: dict[str, str], answer: Path, *, example: Path = EXAMPLE
+) -> None:
+    command = [python, "-c", DRIVER, example, json.dumps(cases), answer]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=answer.parent)
     assert done.returncode == 0, done.stderr
 
@@ -167,7 +170,7 @@ def test_evaluate_repeats_what_training_found_on_test(place: Place) -> None:
     run = place.run("evaluate")
     found, proved = read(run, "evaluation/metrics.json"), read(place.run("train"), "evaluation/metrics.json")
     assert f"checkpoint: {place.checkpoint}" in run.text
-    assert found["split"] == "test" and found["window"] == [32, 32]
+    assert found["split"] == "test" and found["window"] == [64, 64]
     assert found["metrics"].keys() == proved["metrics"].keys()
     assert found["metrics"] == pytest.approx(proved["metrics"], abs=1e-12)
     assert {name: group["n"] for name, group in found["groups"].items()} == {"with crack": 2, "without crack": 1}
@@ -249,7 +252,7 @@ def test_visualize_shows_the_batch_and_the_worst_first(place: Place) -> None:
     assert run.code == 0, run.text
     shown = sorted(path.name for path in (run.folder / "visualizations").iterdir())
     assert [name[:7] for name in shown] == ["batch.p", "val_01_", "val_02_"]
-    assert "batch.png: 3 crops of 32x32" in run.text and "AUGMENT=strong" in run.text
+    assert "batch.png: 3 crops of 64x64" in run.text and "AUGMENT=strong" in run.text
     with Image.open(run.folder / "visualizations" / "batch.png") as sheet:
         assert sheet.width == 3 * 256 + 2 * 8
         assert (255, 59, 48) in {colour for _, colour in sheet.convert("RGB").getcolors(1 << 24) or ()}
@@ -320,7 +323,9 @@ def test_what_is_refused(place: Place, ml_python: Path, base: dict[str, str], tm
     alone = {"OUTPUT_DIR": str(tmp_path / "alone" / "run")}
     named = {wanted: (script, alone | values) for wanted, (script, values) in cases.items()}
     shown = {"batch": ("visualize.py", {"OUTPUT_DIR": str(tmp_path / "fresh" / "run"), "IMAGE_SIZE": "64"})}
-    drive(ml_python, named | shown, base, tmp_path / "answers.json")
+    never_ran = tmp_path / "examples" / EXAMPLE.name
+    shutil.copytree(EXAMPLE, never_ran, ignore=shutil.ignore_patterns("outputs", "__pycache__"))
+    drive(ml_python, named | shown, base, tmp_path / "answers.json", example=never_ran)
     answers = json.loads((tmp_path / "answers.json").read_text())
     code, said = answers.pop("batch")
     assert code == 0 and "no trained model yet: the batch alone is shown" in said, said
