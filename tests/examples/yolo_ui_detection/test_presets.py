@@ -141,8 +141,12 @@ def preset(ml_python: Path, base: dict[str, str], trained: Trained, tmp_path: Pa
 
 @pytest.fixture
 def refused(ml_python: Path, base: dict[str, str], tmp_path: Path) -> Refused:
+    """Runs scripts of an example that never trained, whatever the checkout has trained."""
+
     def each(cases: list[tuple[str, dict[str, str]]]) -> list[tuple[int, str]]:
-        command = [ml_python, "-c", DRIVER, EXAMPLE, json.dumps(cases)]
+        never_ran = tmp_path / "examples" / EXAMPLE.name
+        shutil.copytree(EXAMPLE, never_ran, ignore=shutil.ignore_patterns("outputs", "__pycache__"))
+        command = [ml_python, "-c", DRIVER, never_ran, json.dumps(cases)]
         env = {**base, "OUTPUT_DIR": str(tmp_path / "alone" / "run")}
         done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
