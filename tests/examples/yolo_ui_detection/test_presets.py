@@ -322,7 +322,7 @@ def test_what_is_refused(refused: Refused, ml_python: Path, trained: Trained, tm
         "none of 1 file(s) could be read": ("predict.py", {"SOURCE": str(tmp_path / "broken"), "CHECKPOINT": good}),
         "there is no such file or folder": ("predict.py", {"SOURCE": str(tmp_path / "gone"), "CHECKPOINT": good}),
         "the data has button, checkbox": ("evaluate.py", {"DATA_DIR": str(other), "CHECKPOINT": good}),
-        "class 7 is out of range": ("inspect_data.py", {"DATA_DIR": str(spoilt)}),
+        "1 faults, MAX_BAD=0: not fit for training": ("inspect_data.py", {"DATA_DIR": str(spoilt)}),
     }
     for (wanted, case), (code, said) in zip(cases.items(), refused(list(cases.values())), strict=True):
         assert code == 2 and wanted in said and "hint:" in said, (case, code, said)
