@@ -84,7 +84,7 @@ class Scores:
         """Of `thresholds` the one with the highest `metric`; of equal ones the nearest to 0.5."""
         values = {threshold: self.at(threshold)[metric] for threshold in self.thresholds}
         if any(np.isnan(value) for value in values.values()):
-            raise DataError("no threshold can be chosen on a split without a crack", hint="add pictures with cracks")
+            raise MetricsError("no threshold can be chosen on a split without a crack", hint="add pictures with cracks")
         return max(values, key=lambda threshold: (values[threshold], -abs(threshold - 0.5)))
 
     def average_precision(self) -> float:
