@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -242,3 +243,11 @@ def test_each_file_of_any_mixture_is_used_or_named(
     used = {str(file) for p in data.splits.get("train", ()) for file in (p.path, p.mask)}
     named = {problem.file for problem in data.problems}
     assert used | named == made and not used & named
+
+
+@pytest.mark.skipif("CVL_CFD_DIR" not in os.environ, reason="CVL_CFD_DIR names no folder of real roads")
+def test_real_roads() -> None:
+    data = masks.read(os.environ["CVL_CFD_DIR"])
+    pictures = [picture for split in data.splits.values() for picture in split]
+    assert not data.problems and {(p.width, p.height) for p in pictures} == {(480, 320)}
+    assert len(pictures) > 50 and 0.01 < sum(p.foreground for p in pictures) / len(pictures) < 0.03
