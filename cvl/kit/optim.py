@@ -154,7 +154,7 @@ def _one_cycle(done: int, steps: int, rise: float) -> float:
     """Cosines from 1/25 up to 1 and down to 1/250,000 as in torch's OneCycleLR."""
     low, lowest = 1 / 25, 1 / 25 / 1e4
     top = rise - 1
-    if done <= top:
+    if done < top:
         return _between(low, 1.0, done / top)
     return _between(1.0, lowest, min(1.0, (done - top) / max(1.0, steps - 1 - top)))
 

@@ -1,6 +1,6 @@
 """Train a network that finds cracks, pixel by pixel.
 
-    cvl run unet-crack-segmentation smoke                        a short run on a CPU, from scratch
+    cvl run unet-crack-segmentation smoke                        a short run on a CPU
     cvl run unet-crack-segmentation train --data my-roads        own pictures with masks
     MODEL=swin_unet LOSS=dice_focal cvl run unet-crack-segmentation train
 
@@ -45,7 +45,8 @@ def main() -> None:
     run.say_device_defaults(params.settings, device)
     fabric = processes.fabric(params.PRECISION, devices=params.DEVICES)
     resumed = trained.resume(params) if params.RESUME else None
-    done = resumed.state["epoch"] if resumed else 0
+    done = resumed.epoch if resumed else 0
+    scoring.wanted(params.METRICS)  # a typo is better found now than after the first epoch
     folder = processes.folder(fabric, __file__, params.OUTPUT_DIR or (resumed and resumed.folder))
     run.seed_everything(params.SEED, deterministic=params.DETERMINISTIC)
 
@@ -133,8 +134,13 @@ def main() -> None:
                 )
             if last:
                 limit = params.GRAD_CLIP or math.inf
-                norm = fabric.clip_gradients(model, stepper, max_norm=limit, error_if_nonfinite=False)
-                rates = {"train/lr": schedule.lr, "train/grad_norm": float(norm)}
+                norm = float(fabric.clip_gradients(model, stepper, max_norm=limit, error_if_nonfinite=False))
+                if not math.isfinite(norm) and not keeper.scales:  # fp16 leaves such a step out and scales less
+                    raise MetricsError(
+                        f"the gradient is {norm} in epoch {epoch}, step {step + 1}: {data.files(sets, numbers)}",
+                        hint="look at these pictures and masks, or try a lower LR",
+                    )
+                rates = {"train/lr": schedule.lr, "train/grad_norm": norm}
                 stepper.step()
                 stepper.zero_grad()
                 schedule.after_step()

@@ -19,37 +19,42 @@ from cvl.kit.run import say
 from cvl.params import Values
 
 OUTPUTS = Path(__file__).parent / "outputs"
-# What must be the same when a run goes on, or when weights are loaded.
-_SHAPE = ("MODEL", "ENCODER", "EMBED_DIM")
+# What must be the same when a run goes on; what a network is built from comes first.
+_BUILT_FROM = ("MODEL", "ENCODER", "EMBED_DIM", "IMAGE_SIZE")
+_KEPT = (*_BUILT_FROM, "OPTIMIZER", "WEIGHT_DECAY")
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """A checkpoint with something left to do."""
+    """A run with something left to do: its state after `epoch`; none where it stopped before its first checkpoint."""
 
-    file: Path
-    state: dict[str, Any]
+    file: Path | None
+    folder: Path | None
+    state: Mapping[str, Any]
 
     @property
-    def folder(self) -> Path | None:
-        """The run folder that it lies in."""
-        return checkpoints.run_of(self.file)
+    def epoch(self) -> int:
+        return int(self.state.get("epoch", 0))
 
 
 def resume(params: Values) -> Resumed:
     """RESUME as a state that fits the parameters."""
+    folder = Path(params.RESUME)
+    if (folder / contract.METRICS).is_file() and not (folder / checkpoints.LATEST).exists():
+        say(f"{folder} was stopped before its first checkpoint: beginning anew")
+        return Resumed(None, folder, {})
     file = checkpoints.resume_from(params.RESUME)
     state = checkpoints.read(file)
-    if "optimizer" not in state:
+    if "optimizer" not in state or "config" not in state:
         raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
-    for name in _SHAPE:
-        was, wanted = state["config"][name], params.as_dict()[name]
+    for name in _KEPT:
+        was, wanted = state["config"].get(name), params.as_dict()[name]
         if was != wanted:
             raise UsageError(f"RESUME {file}: its {name} is {was}, not {wanted}", hint=f"set {name}={was}")
     if state["epoch"] > params.NUM_EPOCHS:
         hint = f"NUM_EPOCHS above {state['epoch']} goes on"
         raise UsageError(f"RESUME {file}: {state['epoch']} epochs are done, of {params.NUM_EPOCHS}", hint=hint)
-    return Resumed(file, state)
+    return Resumed(file, checkpoints.run_of(file), state)
 
 
 class Keeper:
@@ -61,17 +66,24 @@ class Keeper:
         self.parts = {**parts, "scaler": scaler} if scaler else dict(parts)
         self.checkpoints = checkpoints.Checkpoints(folder, save_every=params.SAVE_EVERY, keep=params.KEEP)
 
+    @property
+    def scales(self) -> bool:
+        """Whether the loss is scaled, as in fp16."""
+        return "scaler" in self.parts
+
     def restore(self, resumed: Resumed) -> None:
-        """Everything as the checkpoint has it; log and best model come along."""
+        """Everything as the checkpoint has it, if there is one; log and best model come along."""
+        if resumed.file is None:
+            return
         for name, part in self.parts.items():
             if name in resumed.state:
                 part.load_state_dict(resumed.state[name])
         if self.fabric.is_global_zero:
             checkpoints.bring_over(resumed.file, self.folder)
         self.fabric.barrier()
-        if not self.checkpoints.has_best(resumed.state["epoch"]):  # it is of an epoch that comes again
+        if not self.checkpoints.has_best(resumed.epoch):  # it is of an epoch that comes again
             self.parts["best"].load_state_dict({"value": None, "waited": 0})
-        say(f"resuming {resumed.file} after epoch {resumed.state['epoch']}")
+        say(f"resuming {resumed.file} after epoch {resumed.epoch}")
 
     def save(self, epoch: int, model: nn.Module, row: Mapping[str, float], *, is_best: bool) -> str:
         """The checkpoints of an epoch; only the first process writes."""
@@ -106,7 +118,7 @@ def load(file: Path) -> Trained:
     """The network in `file`, in evaluation mode on the CPU; UsageError where it is none of ours."""
     state = checkpoints.read(file)
     config = state.get("config", {})
-    if not all(name in config for name in (*_SHAPE, "IMAGE_SIZE")):
+    if not all(name in config for name in _BUILT_FROM):
         raise UsageError(f"CHECKPOINT {file}: was not trained by this example", hint="best_model.pt of one of its runs")
     model = models.build(
         config["MODEL"],

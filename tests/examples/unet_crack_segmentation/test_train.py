@@ -80,24 +80,24 @@ def check_kill(draw: random.Random, train: Train, python: Path, environment: dic
     whole = train("whole", **values)
     assert whole.code == 0, whole.text
     folder = tmp_path / "killed"
+    ends = []
     for _ in range(draw.randint(1, 3)):
-        resume = {"RESUME": str(folder)} if (folder / "checkpoints/latest_model.pt").exists() else {}
-        if not resume and (folder / "metrics.jsonl").exists():
-            (folder / "metrics.jsonl").unlink()  # killed before its first checkpoint: begun anew
+        resume = {"RESUME": str(folder)} if (folder / "metrics.jsonl").exists() else {}
         env = {**environment, **values, **resume, "OUTPUT_DIR": str(folder)}
-        kill_somewhere(draw, [str(python), str(EXAMPLE / "train.py")], env, folder)
+        ends.append(kill_somewhere(draw, [str(python), str(EXAMPLE / "train.py")], env, folder))
+    assert -signal.SIGKILL in ends, ends
     killed = train("killed", **values, RESUME=str(folder))
     assert killed.code == 0, killed.text
     assert numbers(killed) == numbers(whole)
-    best = "checkpoints/best_model.pt"
-    assert equal(python, environment, whole.folder / best, killed.folder / best)
+    for name in ("checkpoints/best_model.pt", "checkpoints/latest_model.pt"):
+        assert equal(python, environment, whole.folder / name, killed.folder / name), name
     assert (killed.folder / "evaluation/metrics.json").read_text() == (
         whole.folder / "evaluation/metrics.json"
     ).read_text()
 
 
-def kill_somewhere(draw: random.Random, command: list[str], env: dict[str, str], folder: Path) -> None:
-    """Waits until the run has logged something new, then a random moment more."""
+def kill_somewhere(draw: random.Random, command: list[str], env: dict[str, str], folder: Path) -> int:
+    """Waits until the run has logged something new, then a random moment more; what the process ended with."""
     before = (folder / "metrics.jsonl").stat().st_size if (folder / "metrics.jsonl").exists() else 0
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         log = folder / "metrics.jsonl"
@@ -105,13 +105,27 @@ def kill_somewhere(draw: random.Random, command: list[str], env: dict[str, str],
             time.sleep(0.01)
         time.sleep(draw.uniform(0, 1.5))
         process.send_signal(signal.SIGKILL)
+    return process.returncode
 
 
 def equal(python: Path, environment: dict[str, str], a: Path, b: Path) -> bool:
     script = f"""
 import torch
-a, b = (torch.load(file, weights_only=True)["model"] for file in {[str(a), str(b)]!r})
-print(a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a))
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+a, b = (torch.load(file, weights_only=True) for file in {[str(a), str(b)]!r})
+for state in (a, b):
+    for name in ("OUTPUT_DIR", "RESUME"):
+        state["config"].pop(name)
+    for name in [name for name in state.get("metrics", ()) if name.startswith("perf/")]:
+        state["metrics"].pop(name)
+print(same(a, b))
 """
     done = subprocess.run([python, "-c", script], env=environment, capture_output=True, text=True)
     return {"True": True, "False": False}[done.stdout.strip()]
@@ -242,7 +256,7 @@ def test_weights_that_cannot_be_had_are_said_and_recorded(train: Train) -> None:
         ({"IMAGE_SIZE": "50"}, "this model wants multiples of 32"),
         ({"IMAGE_SIZE": "big"}, "is no size"),
         ({"ENCODER": "resnet19"}, "did you mean"),
-        ({"METRICS": "dise"}, "there is no dise"),
+        ({"METRICS": "dise", "VAL_EVERY": "9"}, "there is no dise"),
         ({"RESUME": "nowhere"}, "there is no such checkpoint"),
         ({"LOSS": "dice", "POS_WEIGHT": "2"}, "has no POS_WEIGHT"),
     ],
@@ -251,3 +265,4 @@ def test_what_cannot_be_done_is_refused(train: Train, values: dict[str, str], wo
     run = train(**values)
     assert run.code == 2, run.text
     assert words in run.text and "hint:" in run.text and "Traceback" not in run.text
+    assert not (run.folder / "metrics.jsonl").exists()
