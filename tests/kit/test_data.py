@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.jobs import answers
 
-pytestmark = pytest.mark.training("yolo-ui-detection")
+pytestmark = pytest.mark.training("unet-crack-segmentation")
 CHANGED = "\nhint: it was sound when the data was checked: has it changed?"
 DIED = "a worker that loads data died while reading "
 

@@ -111,7 +111,7 @@ def test_processes_that_torchrun_started_are_taken_and_must_fit(ml_python: Path,
 def test_a_failure_of_all_is_the_exit_code_and_has_no_traceback(ml_python: Path, script: Path, tmp_path: Path) -> None:
     done = ended([ml_python, script, "fails", "2", "auto"], tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "error: the loss is nan\nhint: a lower LR\n" in done.stderr
+    assert "error: the loss is nan" in done.stderr and "hint: a lower LR" in done.stderr  # of two processes at a time
     assert "Traceback" not in done.stderr
 
 
