@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from cvl import pins
 from cvl.errors import EngineError
@@ -167,7 +168,8 @@ def _followed(command: list[str], say: Say) -> tuple[int, str]:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(EVERY_S)
                     break
-                say(f"  {time.monotonic() - started:.0f} s: {tail[-1].strip() if tail else 'still at it'}")
+                last = shorten(tail[-1], 80, placeholder=" …") if tail else "still at it"
+                say(f"  {time.monotonic() - started:.0f} s: {last}")
         except BaseException:
             process.kill()
             raise

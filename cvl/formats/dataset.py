@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,6 +11,7 @@ from typing import Protocol, TypeVar
 from cvl.errors import DataError
 
 VAL_SHARE = 0.2  # of the training pictures, where a data set brings no validation split
+_KEPT = ("test", "val", "train")  # where a picture of two splits stays, the first of these
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -134,8 +134,8 @@ def finish(dataset: BoxDataset) -> BoxDataset:
             hint="labels must lie beside the pictures in one of the known forms: " + FORMS,
         )
     splits, notes = with_validation(dataset.splits)
-    problems = (*dataset.problems, *shared(splits))
-    return replace(dataset, splits=splits, problems=problems, notes=(*dataset.notes, *notes))
+    splits, doubles = apart(splits)
+    return replace(dataset, splits=splits, problems=(*dataset.problems, *doubles), notes=(*dataset.notes, *notes))
 
 
 def with_validation(
@@ -155,15 +155,24 @@ def with_validation(
     return {**splits, "train": tuple(p for p in train if p.digest not in chosen), "val": val}, (note,)
 
 
-def shared(splits: Mapping[str, Iterable[Item]]) -> list[Problem]:
-    """A problem for each picture that is in two splits."""
-    where: dict[str, dict[str, Path]] = defaultdict(dict)
-    for split, pictures in splits.items():
-        for picture in pictures:
-            where[picture.digest].setdefault(split, picture.path)
-    return [
-        Problem(str(path), f"the same picture is in {first} ({paths[first].name}) and in {split}")
-        for paths in where.values()
-        for first in [next(iter(paths))]
-        for split, path in list(paths.items())[1:]
-    ]
+def apart(
+    splits: Mapping[str, tuple[AnyItem, ...]],
+) -> tuple[Mapping[str, tuple[AnyItem, ...]], list[Problem]]:
+    """The splits without the pictures that another split has as well, and a problem for each.
+
+    It stays where it is needed most: in test, else in val; left in both, training would see what it is judged by.
+    """
+    left: dict[str, tuple[AnyItem, ...]] = {}
+    home: dict[str, tuple[str, AnyItem]] = {}
+    problems: list[Problem] = []
+    for split in sorted(splits, key=_KEPT.index):
+        here = [item for item in splits[split] if home.get(item.digest, (split,))[0] == split]
+        problems += [
+            Problem(str(item.path), f"the same picture is in {split} and in {other} ({there.path.name})")
+            for item in splits[split]
+            for other, there in [home.get(item.digest, (split, item))]
+            if other != split
+        ]
+        home |= {item.digest: (split, item) for item in here}
+        left[split] = tuple(here)
+    return {split: left[split] for split in splits}, problems

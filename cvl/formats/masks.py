@@ -11,7 +11,7 @@ from typing import Any
 
 from cvl.errors import DataError
 from cvl.formats import maskfile, pictures
-from cvl.formats.dataset import SPLIT_NAMES, Problem, existing, refuse, shared, with_validation
+from cvl.formats.dataset import SPLIT_NAMES, Problem, apart, existing, refuse, with_validation
 from cvl.formats.pictures import Seen
 
 FORMS = "masks: <split>/images beside <split>/masks, images/<split> beside masks/<split>, or images beside masks"
@@ -62,7 +62,8 @@ def read(folder: str | Path) -> MaskDataset:
         for split, found in pairs.items()
     }
     whole, notes = with_validation(splits)
-    problems += shared(whole)
+    whole, doubles = apart(whole)
+    problems += doubles
     problems += [
         Problem(split, f"no foreground on any of its {len(items)} masks")
         for split, items in whole.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -146,6 +147,21 @@ def curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], fi
             axes.legend(fontsize=8)
     file.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(str(file))
+
+
+def run_curves(rows: Iterable[Mapping[str, float]], panels: Mapping[str, Mapping[str, str]], file: Path) -> None:
+    """A run's loss, `train` as the mean of each epoch, and a panel more for each of {title: {line: metric}}."""
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    losses: dict[float, list[float]] = defaultdict(list)
+    for row in rows:
+        for name, value in row.items():
+            lines[name].append((row["epoch"], value))
+        if "train/loss" in row:
+            losses[row["epoch"]].append(row["train/loss"])
+    train = [(epoch, sum(values) / len(values)) for epoch, values in losses.items()]
+    loss = {"Loss": {"train": train, "val": lines["val/loss"]}}
+    more = {title: {line: lines[name] for line, name in panel.items()} for title, panel in panels.items()}
+    curves(loss | more, file)
 
 
 def titled(image: Image.Image, text: str) -> Image.Image:

@@ -69,6 +69,21 @@ def fabric(precision: str, *, devices: int = 0) -> Any:
     return made
 
 
+def precision(fabric: Any) -> str:
+    """fp32, fp16 or bf16: what a launched Fabric computes in."""
+    return {theirs: ours for ours, theirs in _FABRIC.items()}[fabric.strategy.precision.precision]
+
+
+def freeze_unused(model: Any, images: Any) -> None:
+    """Weights that no gradient reaches are not trained: DDP would wait for their gradients and give up."""
+    training = model.training
+    model.eval()(images).sum().backward()
+    for weight in model.parameters():
+        weight.requires_grad_(weight.grad is not None)
+    model.zero_grad()
+    model.train(training)
+
+
 def folder(fabric: Any, script: str, output_dir: str | None) -> Path:
     """`run.folder` for all processes: the first one makes it."""
     made = run.folder(script, output_dir) if fabric.is_global_zero else None

@@ -53,7 +53,7 @@ def main() -> None:
     for name, group in groups.items():
         seen = partial(shifted, keep, done)
         judged[name] = scoring.judge(
-            model, group, used.tiles, params, fabric=fabric, threshold=used.threshold, seen=seen
+            model, data.whole_pictures(group, params), used.tiles, fabric=fabric, threshold=used.threshold, seen=seen
         )
         done += len(group)
     total = together(judged.values(), used.threshold)

@@ -18,7 +18,7 @@ from zipfile import BadZipFile, ZipFile
 
 from public_sets import SETS, Item, PublicSet
 
-from cvl.errors import DataError
+from cvl.errors import DataError, UsageError
 from cvl.kit import samples, weights
 from cvl.kit.run import say
 from cvl.kit.runlog import write_json
@@ -29,6 +29,8 @@ RECORD = "fetched.json"
 
 def locate(data_dir: str | None, dataset: str, archive: str | None = None) -> Path:
     """DATA_DIR where it is set, else the folder of DATASET: `sample`, or one of SETS, fetched if need be."""
+    if archive and (data_dir or dataset == "sample"):
+        raise UsageError("ARCHIVE is that of a public set, and DATASET names none", hint=f"DATASET={'|'.join(SETS)}")
     if data_dir:
         return Path(data_dir)
     return samples.folder(SAMPLE) if dataset == "sample" else public(dataset, archive)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,19 +58,6 @@ class Gallery:
 
 def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:
     """Loss, overlap with the truth, and precision and recall over the epochs."""
-    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    losses: dict[int, list[float]] = defaultdict(list)
-    for row in rows:
-        for name, value in row.items():
-            lines[name].append((row["epoch"], value))
-        if "train/loss" in row:
-            losses[row["epoch"]].append(row["train/loss"])
-    train = [(epoch, sum(values) / len(values)) for epoch, values in losses.items()]
-    drawing.curves(
-        {
-            "Loss": {"train": train, "val": lines["val/loss"]},
-            "Overlap on val": {"Dice": lines["val/dice"], "IoU": lines["val/iou"], "F1 at 2 px": lines["val/f1_2px"]},
-            "Precision and recall on val": {"precision": lines["val/precision"], "recall": lines["val/recall"]},
-        },
-        file,
-    )
+    overlap = {"Dice": "val/dice", "IoU": "val/iou", "F1 at 2 px": "val/f1_2px"}
+    rates = {"precision": "val/precision", "recall": "val/recall"}
+    drawing.run_curves(rows, {"Overlap on val": overlap, "Precision and recall on val": rates}, file)

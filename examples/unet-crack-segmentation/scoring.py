@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import data
 import numpy as np
 import torch
-from metrics import THRESHOLDS, Scores
+from metrics import STEPS, THRESHOLDS, Scores
 from tiles import Tiles
 from torch import Tensor, nn
 
 from cvl.errors import UsageError
-from cvl.formats.masks import Picture
 from cvl.params import Values
 
 Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
@@ -66,9 +64,8 @@ class Judged:
 @torch.no_grad()
 def judge(
     model: nn.Module,
-    pictures: tuple[Picture, ...],
+    loader: Any,
     tiles: Tiles,
-    params: Values,
     *,
     fabric: Any,
     loss: Loss | None = None,
@@ -76,12 +73,12 @@ def judge(
     cldice: bool = True,
     seen: Callable[[int, np.ndarray, np.ndarray], None] = lambda number, probability, truth: None,
 ) -> Judged:
-    """Every picture once, whole; `threshold` None: the one of the grid with the best Dice. `seen` gets each result."""
+    """Every picture of data.whole_pictures; `threshold` None: that of the grid with the best Dice; `seen` gets each."""
     thresholds = THRESHOLDS if threshold is None else (threshold,)
     scores = Scores(thresholds=thresholds, cldice=cldice)
     losses, kept = [], []
     model.eval()
-    for image, mask, number in data.whole_pictures(pictures, params):
+    for image, mask, number in loader:
         image, mask = fabric.to_device((image, mask))
         with fabric.autocast():
             logits = tiles.logits(model, image)
@@ -97,18 +94,17 @@ def judge(
 
 
 def validate(
-    model: nn.Module, sets: data.Sets, tiles: Tiles, params: Values, *, fabric: Any, loss: Loss
+    model: nn.Module, loader: Any, tiles: Tiles, params: Values, *, fabric: Any, loss: Loss
 ) -> dict[str, float]:
     """What validation logs: METRICS, and what decides and proves."""
     names = wanted(params.METRICS)
     judged = judge(
         model,
-        sets.data.splits["val"],
+        loader,
         tiles,
-        params,
         fabric=fabric,
         loss=loss,
-        threshold=params.THRESHOLD,
+        threshold=threshold_asked(params),
         cldice=any(name.startswith("cldice") for name in names),
     )
     found = judged.metrics
@@ -119,6 +115,11 @@ def validate(
         "val/positive_share": judged.positive_share,
         "baseline/all_foreground_iou": judged.all_foreground_iou,
     }
+
+
+def threshold_asked(params: Values) -> float | None:
+    """THRESHOLD in the steps that the scores are counted in, so that masks and scores agree."""
+    return None if params.THRESHOLD is None else round(params.THRESHOLD * STEPS) / STEPS
 
 
 def wanted(text: str) -> list[str]:

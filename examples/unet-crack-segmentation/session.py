@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import trained
+from scoring import threshold_asked
 from tiles import Tiles
 from torch import nn
 
@@ -62,10 +63,11 @@ def begin(script: str, params: Values, file: Path | None = None) -> Session:
 
 def _threshold(found: trained.Trained, params: Values) -> float:
     chosen = found.config.get("THRESHOLD")
-    if params.THRESHOLD is not None:
+    asked = threshold_asked(params)
+    if asked is not None:
         note = "" if chosen is None else f", the checkpoint has {chosen:g}"
-        say(f"THRESHOLD={params.THRESHOLD:g}{note}")
-        return float(params.THRESHOLD)
+        say(f"THRESHOLD={asked:g}{note}")
+        return asked
     if chosen is None:
         say(f"the checkpoint has no threshold, its epoch was not validated: {UNDECIDED:g}")
         return UNDECIDED

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from cvl.formats import maskfile
 from cvl.formats.masks import Picture
+from cvl.kit import drawing
 
 CELL, GAP, TEXT = 400, 10, 14
 OUTLINE, INK = "#ff3b30", "#24292f"
@@ -37,25 +37,17 @@ def write(pictures: Sequence[Picture], title: str, file: Path) -> None:
         for column, cell in enumerate(row):
             sheet.paste(cell, (GAP + column * (CELL + GAP), y))
         y += max(cell.height for cell in row) + GAP
-    _save(sheet, file)
+    drawing.save(sheet, file)
 
 
 def _cell(picture: Picture) -> Image.Image:
     """The picture as large as it is shown, under its caption. It is scaled first, so that the line stays visible."""
     scale = min(1.0, CELL / max(picture.width, picture.height))
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    with Image.open(picture.path) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB").resize(size)
+    image = drawing.upright(picture.path).resize(size)
     mask = maskfile.load(picture.mask).resize(size).point(lambda value: 255 * (value > 64))
     cell = Image.new("RGB", (CELL, size[1] + TEXT + 6), "white")
     cell.paste(outlined(image, mask), (0, TEXT + 6))
     caption = f"{picture.path.name[:40]}   {picture.foreground:.2%}"
     ImageDraw.Draw(cell).text((0, 2), caption, fill=INK, font=ImageFont.load_default(TEXT))
     return cell
-
-
-def _save(image: Image.Image, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}")
-    image.save(temporary, format="png")
-    os.replace(temporary, file)

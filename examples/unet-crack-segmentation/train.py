@@ -61,11 +61,14 @@ def main() -> None:
     size = views.sides(params.IMAGE_SIZE, models.multiple(network))
     if params.GRAD_CHECKPOINT:
         models.grad_checkpoint(network)
+    if fabric.world_size > 1:
+        processes.freeze_unused(network, torch.zeros(1, 3, *size))
     groups = WeightGroups(models.groups(network))
 
     # Data: checked before the first step.
     sets = data.prepare(params)
     loader = data.training_loader(sets, params, size, (fabric.global_rank, fabric.world_size))
+    val = data.whole_pictures(sets.data.splits["val"], params)
     tiles = Tiles(size, params.OVERLAP, params.BATCH_SIZE)
 
     # Loss, optimizer, schedule; all counted in optimizer steps.
@@ -95,7 +98,7 @@ def main() -> None:
     if resumed:
         keeper.restore(resumed)
     if fabric.is_global_zero:
-        effective = {"PRECISION": processes.resolve(params.PRECISION), "WEIGHTS": network.pretrained}
+        effective = {"PRECISION": processes.precision(fabric), "WEIGHTS": network.pretrained}
         write_config(folder, params.settings, effective=effective, device=device, splits=sets.sizes)
     log = processes.in_first(
         fabric, lambda: RunLog(folder, resumed_epoch=done if resumed else None, name=params.EXPERIMENT_NAME)
@@ -150,7 +153,7 @@ def main() -> None:
                 memory = meters.memory() if params.LOG_GPU_MEMORY else {}
                 mean = scoring.step_row(history[-(number % params.GRAD_ACCUM + 1) :])
                 log.scalars({**mean, **rates, **memory}, step=step, epoch=epoch)
-            meters.trained(len(images))
+            meters.trained(len(images) * fabric.world_size)
             progress.step(f"epoch {epoch}/{params.NUM_EPOCHS}, loss {value:.4g}")
         perf = meters.read()
 
@@ -158,7 +161,7 @@ def main() -> None:
         is_best = False
         if epoch % params.VAL_EVERY == 0 or epoch == params.NUM_EPOCHS:
             if fabric.is_global_zero:
-                row = scoring.validate(judged, sets, tiles, params, fabric=fabric, loss=loss_of)
+                row = scoring.validate(judged, val, tiles, params, fabric=fabric, loss=loss_of)
             row = fabric.broadcast(row)
             is_best = best.update(scoring.chosen(row, params.EARLY_STOP_METRIC))
             schedule.after_epoch(scoring.chosen(row, params.EARLY_STOP_METRIC))
@@ -177,22 +180,27 @@ def main() -> None:
         progress.line(scoring.line(epoch, params.NUM_EPOCHS, mean_loss, row, is_best=is_best))
 
     if fabric.is_global_zero:
-        prove(folder, sets, params, fabric, log, step)
+        prove(folder, sets, val, params, fabric, log)
 
 
-def prove(folder: Path, sets: data.Sets, params: Values, fabric: Any, log: RunLog, step: int) -> None:
+def prove(folder: Path, sets: data.Sets, val: Any, params: Values, fabric: Any, log: RunLog) -> None:
     """The best checkpoint as it lies on the disk: on val, which chose it, and on test, which nothing was chosen on."""
     best = trained.load(folder / checkpoints.BEST)
     model, tiles = fabric.to_device(best.model), best.tiles(params)
-    again = scoring.judge(model, sets.data.splits["val"], tiles, params, fabric=fabric, threshold=best.threshold)
+    again = scoring.judge(model, val, tiles, fabric=fabric, threshold=best.threshold)
     reload = {f"reload/{name}": again.metrics[name] for name in scoring.HEADLINES}
-    log.scalars(reload, step=step, epoch=log.rows[-1]["epoch"])
+    log.scalars(reload, step=log.last_step, epoch=log.rows[-1]["epoch"])
     run.say(f"best_model.pt from disk: val Dice {again.metrics['dice']:.4f}, IoU {again.metrics['iou']:.4f}")
 
     split = sets.evaluation_split
     shown = pictures.Gallery(sets.data.splits[split], params.NUM_SAMPLES, best.threshold)
     test = scoring.judge(
-        model, sets.data.splits[split], tiles, params, fabric=fabric, threshold=best.threshold, seen=shown.keep
+        model,
+        data.whole_pictures(sets.data.splits[split], params),
+        tiles,
+        fabric=fabric,
+        threshold=best.threshold,
+        seen=shown.keep,
     )
     write_json(folder / "evaluation" / "metrics.json", scoring.as_json(split, test))
     print(f"{split}, threshold {best.threshold:g} chosen on val:\n{scoring.table(test.metrics)}")

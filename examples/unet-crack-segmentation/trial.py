@@ -72,7 +72,7 @@ class Trial:
         self._fabric.backward(loss)
         self._fabric.clip_gradients(self._model, self._optimizer, max_norm=self._clip, error_if_nonfinite=False)
         self._optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
 
 def endless(loader: Any) -> Iterator[tuple[Tensor, Tensor]]:

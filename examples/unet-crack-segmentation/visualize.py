@@ -63,7 +63,13 @@ def main() -> None:
         fabric = processes.fabric(params.PRECISION, devices=1)
         model = fabric.to_device(used.model)
         judged = scoring.judge(
-            model, chosen, used.tiles, params, fabric=fabric, threshold=used.threshold, cldice=False, seen=gallery.keep
+            model,
+            data.whole_pictures(chosen, params),
+            used.tiles,
+            fabric=fabric,
+            threshold=used.threshold,
+            cldice=False,
+            seen=gallery.keep,
         )
         gallery.write(shown, prefix=split)
         mean = sum(judged.dice) / len(chosen)

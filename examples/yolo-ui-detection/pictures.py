@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,19 +55,6 @@ def draw_worst(
 
 def curves(rows: Iterable[dict[str, Any]], file: Path) -> None:
     """Losses, mAP, precision and recall over the epochs."""
-    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    losses: dict[int, list[float]] = defaultdict(list)
-    for row in rows:
-        for name, value in row.items():
-            lines[name].append((row["epoch"], value))
-        if "train/loss" in row:
-            losses[row["epoch"]].append(row["train/loss"])
-    train = [(epoch, sum(values) / len(values)) for epoch, values in losses.items()]
-    drawing.curves(
-        {
-            "Loss": {"train": train, "val": lines["val/loss"]},
-            "mAP on val": {"mAP50": lines["val/map50"], "mAP": lines["val/map"]},
-            "Precision and recall on val": {"precision": lines["val/precision"], "recall": lines["val/recall"]},
-        },
-        file,
-    )
+    means = {"mAP50": "val/map50", "mAP": "val/map"}
+    rates = {"precision": "val/precision", "recall": "val/recall"}
+    drawing.run_curves(rows, {"mAP on val": means, "Precision and recall on val": rates}, file)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,12 @@ from typing import Any
 from tests.sabotage import breaking
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# Of every run that trains, whatever the example.
+LEFT_BEHIND = (
+    *("config.yaml", "metrics.jsonl", "metrics.json", "evaluation/metrics.json", "visualizations/curves.png"),
+    *("logs/epoch_metrics.csv", "logs/batch_metrics.csv"),
+    *("checkpoints/best_model.pt", "checkpoints/latest_model.pt"),
+)
 SABOTAGE = REPOSITORY / "tests" / "sabotage"
 
 
@@ -45,6 +51,25 @@ def smoke(python: Path, example: Path, output: Path, *words: str) -> Ended:
     )  # fmt: skip
     record = json.loads((output / "latest" / "run.json").read_text())
     return Ended(done.returncode, done.stdout + done.stderr, record)
+
+
+def check_healthy(example: Path, python: Path, output: Path) -> Ended:
+    """It passes all its rules, and leaves what a run leaves."""
+    ended = smoke(python, example, output)
+    assert ended.code == 0, ended.text
+    assert ended.record["verdict"] == "pass" and not ended.record["health_only"]
+    assert ended.record["device"] == "cpu"
+    for name in LEFT_BEHIND:
+        assert (output / "latest" / name).stat().st_size > 0, name
+    return ended
+
+
+def check_break(example: Path, name: str, caught_by: Collection[str], python: Path, folder: Path) -> Ended:
+    """It ends with 3, and one of the rules `caught_by` failed."""
+    ended = smoke(python, sabotaged(example, name, folder), folder / "out")
+    assert ended.code == 3, ended.text
+    assert ended.failed & set(caught_by), ended.text
+    return ended
 
 
 def sabotaged(example: Path, name: str, folder: Path) -> Path:

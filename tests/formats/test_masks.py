@@ -130,7 +130,8 @@ def test_values_that_are_no_mask(tmp_path: Path) -> None:
 def test_a_picture_in_two_splits(tmp_path: Path) -> None:
     root = folders.masks(tmp_path)
     shutil.copy(root / "train/images/train1.jpg", root / "val/images/val0.jpg")
-    assert problems(root) == ["val/images/val0.jpg: the same picture is in train (train1.jpg) and in val"]
+    assert problems(root) == ["train/images/train1.jpg: the same picture is in train and in val (val0.jpg)"]
+    assert "train1.jpg" not in names(masks.read(root))["train"] and "val0.jpg" in names(masks.read(root))["val"]
 
 
 def test_a_split_without_foreground(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
     found = messages(dataset)
     assert len(dataset.problems) == 4, found
     assert "ghost.txt: a label without picture" in found
-    assert "val1.png: the same picture is in train (train2.png) and in val" in found
+    assert "train2.png: the same picture is in train and in val (val1.png)" in found
 
 
 def test_listed_picture_that_is_missing(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ out["same as torch"] = {
 }
 out["warm-up"] = ours("constant", warmup_steps=4)[:6]
 out["warm-up, then cosine"] = [ours("cosine", warmup_steps=4)[4:], ours("cosine")]
+out["warm-up of one step"] = ours("onecycle", warmup_steps=1)
 out["beyond the end"] = {name: ours(name)[-1] for name in NAMES}
 out["zero"] = [max(ours(n, lr=0.0, warmup_steps=w, metrics=METRICS)) for n in NAMES for w in (0, 3)]
 out["short"] = [len(ours(name, metrics=METRICS[:2])) for name in NAMES]
@@ -187,6 +188,11 @@ def test_the_warm_up_rises_from_the_first_step_and_the_schedule_follows(found: d
     assert found["warm-up"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.5])
     after, whole = found["warm-up, then cosine"]
     assert (after[0], after[18], after[-1]) == pytest.approx((0.5, whole[20], 0.0))
+
+
+def test_one_cycle_may_begin_at_its_top(found: dict[str, Any]) -> None:
+    rates = found["warm-up of one step"]
+    assert rates[0] == 0.5 and rates == sorted(rates, reverse=True) and rates[-1] == pytest.approx(2e-6)
 
 
 def test_a_rate_stays_where_it_ended_and_zero_stays_zero(found: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.examples.training import REPOSITORY, Run, Train, TrainEach, each, inherited, once
+from tests.examples.training import REPOSITORY, inherited
 
 EXAMPLE = REPOSITORY / "examples" / "unet-crack-segmentation"
 # What makes a run short, and independent of the example's defaults; a test sets what it is about.
@@ -38,23 +38,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def train(ml_python: Path, roads: Path, environment: dict[str, str], tmp_path: Path) -> Train:
-    """Runs train.py (or another `script`) to its end."""
-
-    def run(name: str = "run", script: tuple[str, ...] = (str(EXAMPLE / "train.py"),), **values: str) -> Run:
-        return once([ml_python, *script], {**environment, "DATA_DIR": str(roads), **values}, tmp_path / name)
-
-    return run
+def example() -> Path:
+    return EXAMPLE
 
 
 @pytest.fixture
-def train_each(ml_python: Path, roads: Path, environment: dict[str, str], tmp_path: Path) -> TrainEach:
-    """Runs train.py once for each set of values, all in one process."""
-
-    def runs(*variants: dict[str, str]) -> list[Run]:
-        return each(ml_python, EXAMPLE, {**environment, "DATA_DIR": str(roads)}, tmp_path, variants)
-
-    return runs
+def own_data(roads: Path) -> Path:
+    return roads
 
 
 def write_roads(folder: Path, *, train: int = 8, val: int = 3, test: int = 3) -> Path:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from cvl.formats import yolo
 from cvl.formats.boxes import Box, BoxDataset, Picture
-from tests.examples.training import REPOSITORY, Run, Train, TrainEach, each, inherited, once
+from tests.examples.training import REPOSITORY, inherited
 
 EXAMPLE = REPOSITORY / "examples" / "yolo-ui-detection"
 CLASSES = ("button", "checkbox")
@@ -40,23 +40,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def train(ml_python: Path, screens: Path, environment: dict[str, str], tmp_path: Path) -> Train:
-    """Runs train.py (or another `script`) to its end."""
-
-    def run(name: str = "run", script: tuple[str, ...] = (str(EXAMPLE / "train.py"),), **values: str) -> Run:
-        return once([ml_python, *script], {**environment, "DATA_DIR": str(screens), **values}, tmp_path / name)
-
-    return run
+def example() -> Path:
+    return EXAMPLE
 
 
 @pytest.fixture
-def train_each(ml_python: Path, screens: Path, environment: dict[str, str], tmp_path: Path) -> TrainEach:
-    """Runs train.py once for each set of values, all in one process."""
-
-    def runs(*variants: dict[str, str]) -> list[Run]:
-        return each(ml_python, EXAMPLE, {**environment, "DATA_DIR": str(screens)}, tmp_path, variants)
-
-    return runs
+def own_data(screens: Path) -> Path:
+    return screens
 
 
 def write_screens(folder: Path, *, train: int = 8, val: int = 4, test: int = 4) -> Path:
