@@ -216,8 +216,8 @@ def _decide(example: Example, preset: Preset, arguments: tuple[str, ...], option
     values, extra = settings.gather(example, preset, given, os.environ)
     values, idle = settings.without_idle(example, preset, values)
     gone_on_with = _run_folder(values)
-    if gone_on_with:
-        given = replace(given, earlier=_earlier(gone_on_with, example, preset))
+    if earlier := _earlier(gone_on_with, example, preset) if gone_on_with else _of_checkpoint(values, example, preset):
+        given = replace(given, earlier=earlier)
         values, extra = settings.gather(example, preset, given, os.environ)
         values, idle = settings.without_idle(example, preset, values)
     for name, line in idle.items():
@@ -274,6 +274,20 @@ def _earlier(folder: Path, example: Example, preset: Preset) -> dict[str, object
         raise UsageError(f"{folder.name} is a run of {record.example} {record.preset}, not of {preset.name}")
     if record.status == "running":
         raise UsageError(f"{folder.name} still runs (process {record.pid})", hint="stop it first")
+    return _set_by_the_user(record, example)
+
+
+def _of_checkpoint(values: dict[str, Setting], example: Example, preset: Preset) -> dict[str, object]:
+    """The same of the run that RESUME's file lies in, where that is a run of this preset; else nothing."""
+    resume = values.get(contract.RESUME)
+    folder = Path(str(resume.value)).resolve().parent.parent if resume and resume.value else None
+    if folder is None or not (folder / contract.RECORD).is_file():
+        return {}
+    record = runs.load(folder)
+    return _set_by_the_user(record, example) if (record.example, record.preset) == (example.name, preset.name) else {}
+
+
+def _set_by_the_user(record: Record, example: Example) -> dict[str, object]:
     skip = (contract.RESUME, contract.OUTPUT_DIR)
     return {
         name: entry["value"]

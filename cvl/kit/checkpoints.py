@@ -6,13 +6,14 @@ import os
 import pickle
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cvl.contract import CHECKPOINTS, METRICS
 from cvl.errors import JobError, UsageError
+from cvl.kit import runlog
 from cvl.kit.run import say
 
 BEST = f"{CHECKPOINTS}/best_model.pt"
@@ -153,28 +154,27 @@ def bring_over(file: Path, folder: Path, names: Sequence[str] = BROUGHT) -> None
             os.replace(temporary, target)
 
 
-def best_of(
-    wanted: str | None, output_dir: str | None, outputs: Path, *, ours: Callable[[Path], bool] = lambda run: True
-) -> Path:
+def best_of(wanted: str | None, output_dir: str | None, outputs: Path) -> Path:
     """CHECKPOINT (a .pt file or a run folder); unset: the best model that was trained last, said aloud.
 
     That is the one of the run in OUTPUT_DIR itself, else of the runs beside it, else of those in `outputs`, the
-    example's own folder of runs. `ours` tells a run folder of this example from others that lie beside it.
+    example's own folder of runs; runs of other examples that lie there do not count.
     """
     if wanted:
         file = Path(wanted) / BEST if Path(wanted).is_dir() else Path(wanted)
         if not file.is_file():
             raise UsageError(f"CHECKPOINT {file}: there is no such file", hint="a .pt file, or the folder of a run")
     else:
-        file = _trained_last(output_dir, outputs, ours)
+        file = _trained_last(output_dir, outputs)
     say(f"checkpoint: {file.resolve()}")
     return file.resolve()
 
 
-def _trained_last(output_dir: str | None, outputs: Path, ours: Callable[[Path], bool]) -> Path:
+def _trained_last(output_dir: str | None, outputs: Path) -> Path:
+    example = outputs.parent.name
     own = Path(output_dir) if output_dir else None
     for runs in ([own] if own else [], own.parent.glob("*") if own else [], outputs.glob("*")):
-        found = [run / BEST for run in runs if (run / BEST).is_file() and ours(run)]
+        found = [run / BEST for run in runs if (run / BEST).is_file() and runlog.example_of(run) == example]
         if found:
             return max(found, key=lambda file: file.stat().st_mtime)
     raise UsageError("there is no trained model yet", hint=f"train first: cvl run {outputs.parent.name} smoke")

@@ -72,7 +72,6 @@ def loader(
     seed: int,
     shuffle: bool,
     workers: int,
-    drop_last: bool = False,
     processes: tuple[int, int] = (0, 1),
 ) -> Loader:
     """Batches for the process `processes` = (rank, of how many). Shuffle for training: every process then has as many
@@ -80,11 +79,7 @@ def loader(
     order = Order(len(dataset), seed=seed, shuffle=shuffle, processes=processes)
     if not len(dataset):
         raise DataError("there is no picture to load", hint="the preset `data` shows what was found")
-    if drop_last and len(order) < batch_size:
-        raise DataError(
-            f"{len(order)} picture(s) do not fill a batch of {batch_size}", hint=f"BATCH_SIZE={len(order)} or less"
-        )
-    return Loader(dataset, order, batch_size=batch_size, workers=workers, drop_last=drop_last)
+    return Loader(dataset, order, batch_size=batch_size, workers=workers)
 
 
 def begin_epoch(loader: Any, epoch: int) -> None:
@@ -97,13 +92,12 @@ def begin_epoch(loader: Any, epoch: int) -> None:
 class Loader(DataLoader):  # type: ignore[misc]
     """A DataLoader that says which file a worker failed on."""
 
-    def __init__(self, dataset: Data, order: Order, *, batch_size: int, workers: int, drop_last: bool) -> None:
+    def __init__(self, dataset: Data, order: Order, *, batch_size: int, workers: int) -> None:
         super().__init__(
             _Watched(dataset, workers),
             batch_size=batch_size,
             sampler=order,
             num_workers=workers,
-            drop_last=drop_last,
             collate_fn=_Collate(dataset),
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,

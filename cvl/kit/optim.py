@@ -88,18 +88,17 @@ class Schedule:
 
 
 class Plateau:
-    """A factor that falls by `gamma` after more than `patience` metrics in a row without gain, down to `floor`."""
+    """A factor that falls by `gamma` after more than `patience` metrics in a row without gain."""
 
-    def __init__(self, *, gamma: float, patience: int, floor: float, higher: bool) -> None:
+    def __init__(self, *, gamma: float, patience: int, higher: bool) -> None:
         self._gamma = gamma
-        self._floor = floor
         self._best = Best(higher, patience + 1)
         self.factor = 1.0
 
     def update(self, metric: float) -> None:
         self._best.update(metric)
         if self._best.stop:
-            self.factor = max(self._floor, self.factor * self._gamma)
+            self.factor *= self._gamma
             self._best.waited = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -116,8 +115,6 @@ def schedule(
     *,
     steps: int,
     warmup_steps: int = 0,
-    floor: float = 0.0,
-    power: float = 0.9,
     step_size: int = 1,
     gamma: float = 0.1,
     patience: int = 10,
@@ -125,9 +122,9 @@ def schedule(
 ) -> Schedule:
     """The schedule `name` over `steps` optimizer steps, the first `warmup_steps` of which rise linearly from near 0.
 
-    cosine and poly (`power`) fall to `floor`, a share of the first rate; step falls by `gamma` every `step_size`
-    optimizer steps; plateau by `gamma` after more than `patience` validations without gain (`higher`: whether more
-    is a gain), never below `floor`; onecycle rises over the warm-up (without one: 30 %) and falls to almost 0.
+    cosine and poly (of power .9) fall to 0; step falls by `gamma` every `step_size` optimizer steps; plateau by
+    `gamma` after more than `patience` validations without gain (`higher`: whether more is a gain); onecycle rises
+    over the warm-up (without one: 30 %) and falls to almost 0.
     """
     after = max(1, steps - warmup_steps)
 
@@ -137,8 +134,8 @@ def schedule(
     shapes: dict[str, Callable[[int], float]] = {
         "constant": lambda done: 1.0,
         "plateau": lambda done: 1.0,
-        "cosine": lambda done: floor + (1 - floor) * (1 + math.cos(math.pi * share(done))) / 2,
-        "poly": lambda done: floor + (1 - floor) * (1 - share(done)) ** power,
+        "cosine": lambda done: (1 + math.cos(math.pi * share(done))) / 2,
+        "poly": lambda done: (1 - share(done)) ** 0.9,
         "step": lambda done: gamma ** (done // step_size),
         "onecycle": lambda done: _one_cycle(done, steps, warmup_steps or 0.3 * steps),
     }
@@ -146,7 +143,7 @@ def schedule(
         raise UsageError(f"SCHEDULER {name}: is none of {', '.join(shapes)}")
     shape = shapes[name]
     warmup = 0 if name == "onecycle" else warmup_steps
-    plateau = Plateau(gamma=gamma, patience=patience, floor=floor, higher=higher) if name == "plateau" else None
+    plateau = Plateau(gamma=gamma, patience=patience, higher=higher) if name == "plateau" else None
     return Schedule(optimizer, lambda done: shape(done) * min(1.0, (done + 1) / (warmup + 1)), plateau)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -65,6 +64,7 @@ def fabric(precision: str, *, devices: int = 0) -> Any:
     if not started and count > 1 and made.is_global_zero:
         atexit.register(_end_the_others, made.strategy.launcher.procs)
     if made.world_size > 1:
+        atexit.register(_leave)
         say(f"{made.world_size} processes")
     return made
 
@@ -107,6 +107,12 @@ def _end_the_others(processes: list[Any]) -> None:
             other.kill()
 
 
+def _leave() -> None:
+    """Threads of a process group that is left as it is may abort the process while it ends."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _end_with_the_first(parent: int) -> None:
     """Where the first process is killed the others would wait for it."""
     while os.getppid() == parent:
@@ -114,9 +120,9 @@ def _end_with_the_first(parent: int) -> None:
     os._exit(1)
 
 
-def all_finite(fabric: Any, value: float) -> bool:
-    """Whether `value` is finite in every process: they stop together, or none does."""
-    return float(fabric.all_reduce(torch.tensor(float(not math.isfinite(value))), reduce_op="sum")) == 0
+def mean(fabric: Any, values: Sequence[Any]) -> list[float]:
+    """Each of these scalar tensors, its mean over the processes: not finite in all where it is not finite in one."""
+    return cast(list[float], fabric.all_reduce(torch.stack([value.detach().float() for value in values])).tolist())
 
 
 class _Idle:

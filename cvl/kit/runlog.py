@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import io
 import json
@@ -40,10 +41,18 @@ class RunLog:
     """Appends what a training run measures to the files of its folder.
 
     `resumed_epoch` is the last finished epoch of the run that goes on; rows after it are dropped. `name` is what
-    trackers call the run, the folder's name where it is empty.
+    trackers call the run, the folder's name where it is empty, and `config` what they keep of its parameters. A job
+    that ends before it closes its log is a failed run there, and its metrics.json holds what there was.
     """
 
-    def __init__(self, folder: Path, *, resumed_epoch: int | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        resumed_epoch: int | None = None,
+        name: str = "",
+        config: Mapping[str, object] | None = None,
+    ) -> None:
         self.folder = folder
         self.jsonl = folder / contract.METRICS
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -53,7 +62,9 @@ class RunLog:
         self._batches = folder / "logs" / "batch_metrics.csv"
         self.rows: list[Row] = []
         self.rewind(resumed_epoch or 0)
-        self._sinks = trackers.configured(folder, name=name or folder.name, first_step=self.last_step + 1)
+        start = trackers.Start(folder, name or folder.name, self.last_step + 1, config or {})
+        self._sinks = trackers.configured(start)
+        atexit.register(self.close, failed=True)
 
     @property
     def last_step(self) -> int:
@@ -106,11 +117,12 @@ class RunLog:
         found = summary(self.rows)["best"].get(name)
         return float(found["value"]) if found else None
 
-    def close(self) -> None:
+    def close(self, *, failed: bool = False) -> None:
         """Writes metrics.json: the final and the best value of every metric."""
+        atexit.unregister(self.close)
         write_json(self.folder / contract.FINAL_METRICS, summary(self.rows))
         for sink in self._sinks:
-            sink.close()
+            sink.close(failed=failed)
 
 
 def summary(rows: Iterable[Row]) -> dict[str, Any]:
@@ -137,7 +149,7 @@ def write_config(
     """config.yaml: the resolved parameters, usable as `--config`; where a value was replaced, what was asked for.
 
     `effective` holds the values that turned out otherwise, such as WEIGHTS: none after a failed fetch; `job` what the
-    host's record keeps of the job (`device`: cpu or cuda, `splits`: pictures by split).
+    host's record keeps of the job (`device`: cpu or cuda, `splits`: pictures by split) and `example`, its name.
     """
     lines = [f"x-job: {yaml.safe_dump(job, default_flow_style=True, width=10_000).strip()}"] if job else []
     for name, setting in settings.items():
@@ -146,6 +158,15 @@ def write_config(
         asked = f", asked for {setting.value}" if value != setting.value else ""
         lines.append(f"{'# ' if name in _NOT_REUSED else ''}{text}  # {setting.source}{asked}")
     write_text(folder / contract.CONFIG, "\n".join(lines) + "\n")
+
+
+def example_of(folder: Path) -> str:
+    """The example that config.yaml in `folder` names; an empty text where there is none."""
+    try:
+        config = yaml.safe_load((folder / contract.CONFIG).read_text(encoding="utf-8"))
+        return str(config["x-job"]["example"])
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError):
+        return ""
 
 
 def read_rows(file: Path) -> list[Row]:

@@ -7,10 +7,11 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from cvl.readers.base import Series
 from cvl.rules.case import NO_FINITE, Finding, exceeds, failed, passed, shown
 from cvl.rules.comparisons import spellings
-from cvl.rules.log import Log, best, finite
-from cvl.rules.model import Rule, Where
+from cvl.rules.log import Log, Missing, best, finite
+from cvl.rules.model import Metric, Rule, Where
 
 _TORCH = {".pt", ".pth", ".ckpt", ".bin"}
 _ZIP = {".zip", ".npz"}
@@ -40,15 +41,14 @@ def judge_files(rule: Rule, log: Log) -> Finding:
 
 
 def judge_reload(rule: Rule, log: Log) -> Finding:
-    """The metric measured again on the checkpoint read from disk, against the best in the log."""
+    """The metric measured again on the checkpoint read from disk, against what was logged when it was the best."""
     metric, tolerance = log.metrics[str(rule.options["reload"])], float(str(rule.options.get("tol", 0.01)))
-    logged = log.get(metric.name)
+    decides = _decides(rule, log, metric)
+    logged, by = log.get(metric.name), log.get(decides.name)
     again = log.find([f"reload/{name}" for name in spellings(metric)])
-    wanted, top, points = (
-        f"{again.name} = best {metric.name} ± {tolerance:g}",
-        best(logged, metric.better),
-        finite(again),
-    )
+    kept = metric.name if decides == metric else f"{metric.name} of best {decides.name}"
+    wanted = f"{again.name} = {'best ' * (decides == metric)}{kept} ± {tolerance:g}"
+    top, points = _at_best(logged, by, decides), finite(again)
     if top is None or not points or points[-1] != len(again) - 1:
         return failed(wanted, NO_FINITE, log.where(again, len(again) - 1), hint="the saved weights are not finite")
     value, expected = again.value[-1], logged.value[top]
@@ -57,6 +57,21 @@ def judge_reload(rule: Rule, log: Log) -> Finding:
         return passed(wanted, found, log.where(logged, top))
     hint = "the file is not the best epoch's: saved before the update, EMA and raw weights mixed, or keys not loaded"
     return failed(wanted, found, log.where(again, len(again) - 1), hint=hint)
+
+
+def _decides(rule: Rule, log: Log, metric: Metric) -> Metric:
+    """The metric that the best checkpoint goes by: `best_by`, or the one that the parameter of that name says."""
+    named = str(rule.options.get("best_by", metric.name))
+    name = str(log.context.parameters.get(named, named))
+    if name not in log.metrics:
+        raise Missing(name, f"best_by: {named} names no metric of the manifest")
+    return log.metrics[name]
+
+
+def _at_best(logged: Series, by: Series, decides: Metric) -> int | None:
+    """Index in `logged` of the step at which `by` was best; None where there is none."""
+    top = best(by, decides.better or ("lower" if decides.kind == "loss" else "higher"))
+    return logged.step.index(by.step[top]) if top is not None and by.step[top] in logged.step else None
 
 
 def _wrong(file: Path) -> str:

@@ -67,6 +67,8 @@ KINDS: Mapping[str, Kind] = {
         for cost in whole.COSTS
     },
     "artifact": Kind(
-        judge_run=artifact.judge_files, options={"path": TEXT, "reload": METRIC, "tol": NUMBER}, required=("path",)
+        judge_run=artifact.judge_files,
+        options={"path": TEXT, "reload": METRIC, "best_by": TEXT, "tol": NUMBER},
+        required=("path",),
     ),
 }

@@ -41,6 +41,7 @@ def problems(
         for i, entry in enumerate(entries):
             found += _entry_problems(entry, metrics, (*at, i))
             found += _when_problems(entry.get("when") or {}, parameters, (*at, i, "when"))
+            found += _best_by_problems(entry.get("artifact"), metrics, parameters, (*at, i, "artifact"))
             found += _calibration_problems(entry.get("calibrated") or {}, (*at, i, "calibrated"))
     return found
 
@@ -101,6 +102,15 @@ def _when_problems(when: Mapping[str, Any], parameters: Collection[str] | None, 
     for name in when:
         if name != "device" and parameters is not None and name not in parameters:
             yield (*at, name), f"{name!r} is not a declared parameter{_near(name, (*parameters, 'device'))}"
+
+
+def _best_by_problems(
+    artifact: object, metrics: Collection[str], parameters: Collection[str] | None, at: Location
+) -> Problems:
+    name = artifact.get("best_by") if isinstance(artifact, Mapping) else None
+    if name is not None and parameters is not None and name not in (*metrics, *parameters):
+        near = _near(str(name), (*metrics, *parameters))
+        yield (*at, "best_by"), f"{name!r} is neither a metric nor a parameter{near}"
 
 
 def _calibration_problems(raw: Mapping[str, Any], at: Location) -> Problems:

@@ -54,7 +54,7 @@ def main() -> None:
     network = models.build(
         params.MODEL,
         params.ENCODER,
-        weights=params.WEIGHTS,
+        weights="none" if done else params.WEIGHTS,  # those of the checkpoint come instead
         image_size=views.sides(params.IMAGE_SIZE, 1),
         embed_dim=params.EMBED_DIM,
     )
@@ -94,14 +94,20 @@ def main() -> None:
     judged = average.module if average else network  # what is validated and kept
 
     parts = {"model": network, "optimizer": optimizer, "schedule": schedule, "best": best}
-    keeper = trained.Keeper(fabric, folder, params, {**parts, "average": average} if average else parts)
+    parts |= {"average": average} if average else {}
+    weights = resumed.weights if resumed and done else network.pretrained
+    effective = {"PRECISION": processes.precision(fabric), "WEIGHTS": weights}
+    keeper = trained.Keeper(fabric, folder, params, parts, effective=effective)
     if resumed:
         keeper.restore(resumed)
     if fabric.is_global_zero:
-        effective = {"PRECISION": processes.precision(fabric), "WEIGHTS": network.pretrained}
-        write_config(folder, params.settings, effective=effective, device=device, splits=sets.sizes)
+        job = {"example": Path(__file__).parent.name, "device": device, "splits": sets.sizes}
+        write_config(folder, params.settings, effective=effective, **job)
     log = processes.in_first(
-        fabric, lambda: RunLog(folder, resumed_epoch=done if resumed else None, name=params.EXPERIMENT_NAME)
+        fabric,
+        lambda: RunLog(
+            folder, resumed_epoch=done if resumed else None, name=params.EXPERIMENT_NAME, config=params.as_dict()
+        ),
     )
     meters, progress = Meters(device), Progress(params.NUM_EPOCHS * len(loader), done * len(loader))
     step = done * steps
@@ -125,12 +131,13 @@ def main() -> None:
                 loss = sum(found.values())
                 fabric.backward(loss * share)
 
-            value = float(loss.detach())
-            history.append((value, {name: float(part.detach()) for name, part in found.items()}, share))
+            value, *values = processes.mean(fabric, [loss, *found.values()])
+            history.append((value, dict(zip(found, values, strict=True)), share))
             log.batch(epoch, number + 1, value, history[-1][1])
-            if not processes.all_finite(fabric, value):
+            if not math.isfinite(value):  # in all processes, so that they stop together
                 log.scalars({"train/loss": value}, step=step + 1, epoch=epoch)
-                what = f"the loss is {value}" if not math.isfinite(value) else "another process has no finite loss"
+                own = float(loss.detach())
+                what = "another process has no finite loss" if math.isfinite(own) else f"the loss is {own}"
                 raise MetricsError(
                     f"{what} in epoch {epoch}, batch {number + 1}: {data.files(sets, numbers)}",
                     hint="look at these pictures and masks, or try a lower LR, or PRECISION=fp32",

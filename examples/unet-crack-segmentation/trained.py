@@ -36,6 +36,11 @@ class Resumed:
     def epoch(self) -> int:
         return int(self.state.get("epoch", 0))
 
+    @property
+    def weights(self) -> str:
+        """What the run began with."""
+        return str(self.state["config"]["WEIGHTS"])
+
 
 def resume(params: Values) -> Resumed:
     """RESUME as a state that fits the parameters."""
@@ -58,10 +63,16 @@ def resume(params: Values) -> Resumed:
 
 
 class Keeper:
-    """Saves and restores all that an epoch leaves behind; `parts` have state_dict and load_state_dict."""
+    """Saves and restores all that an epoch leaves behind; `parts` have state_dict and load_state_dict.
 
-    def __init__(self, fabric: Any, folder: Path, params: Values, parts: Mapping[str, Any]) -> None:
-        self.fabric, self.folder, self.params = fabric, folder, params
+    `effective` are the parameters that turned out otherwise than they were asked for.
+    """
+
+    def __init__(
+        self, fabric: Any, folder: Path, params: Values, parts: Mapping[str, Any], *, effective: Mapping[str, Any]
+    ) -> None:
+        self.fabric, self.folder = fabric, folder
+        self.config = params.as_dict() | effective
         scaler = getattr(fabric.strategy.precision, "scaler", None)
         self.parts = {**parts, "scaler": scaler} if scaler else dict(parts)
         self.checkpoints = checkpoints.Checkpoints(folder, save_every=params.SAVE_EVERY, keep=params.KEEP)
@@ -89,7 +100,7 @@ class Keeper:
         """The checkpoints of an epoch; only the first process writes."""
         if not self.fabric.is_global_zero:
             return ""
-        config = self.params.as_dict() | {"THRESHOLD": row.get("val/threshold")}
+        config = self.config | {"THRESHOLD": row.get("val/threshold")}
         state = {name: part.state_dict() for name, part in self.parts.items()}
         best = {"model": model.state_dict(), "epoch": epoch, "metrics": dict(row), "config": config}
         return self.checkpoints.save({**state, "epoch": epoch, "config": config}, best, epoch=epoch, is_best=is_best)
@@ -133,9 +144,4 @@ def load(file: Path) -> Trained:
 
 def find(params: Values) -> Path:
     """CHECKPOINT; unset: the best model that was trained last."""
-    return checkpoints.best_of(params.CHECKPOINT, params.OUTPUT_DIR, OUTPUTS, ours=lambda run: _is_ours(run))
-
-
-def _is_ours(run: Path) -> bool:
-    config = run / contract.CONFIG
-    return config.is_file() and "POS_WEIGHT" in config.read_text(encoding="utf-8", errors="replace")
+    return checkpoints.best_of(params.CHECKPOINT, params.OUTPUT_DIR, OUTPUTS)

@@ -35,8 +35,8 @@ def keep_config(folder: Path, params: Values, **effective: Value) -> None:
 
 
 def find(wanted: str | None, output_dir: str | None) -> Path:
-    """CHECKPOINT; unset: the best model that was trained last, among runs with the library's own record."""
-    return checkpoints.best_of(wanted, output_dir, OUTPUTS, ours=lambda run: (run / "native" / "args.yaml").is_file())
+    """CHECKPOINT; unset: the best model that was trained last."""
+    return checkpoints.best_of(wanted, output_dir, OUTPUTS)
 
 
 def load(file: Path) -> YOLO:

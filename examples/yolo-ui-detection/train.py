@@ -11,6 +11,7 @@ of classes at the end, and in the run folder the checkpoints, the curves and the
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pictures
 import resume
@@ -62,11 +63,12 @@ def main() -> None:
 
     run.say(f"seed {params.SEED}{', deterministic' if params.DETERMINISTIC else ''}")
     sizes = {split: view.size(split) for split in ("train", "val", "test")}
-    write_config(folder, params.settings, effective=effective, device=device, splits=sizes)
+    job = {"example": Path(__file__).parent.name, "device": device, "splits": sizes}
+    write_config(folder, params.settings, effective=effective, **job)
     if start:
         start.check_classes(view.data.classes)
         resume.bring_over(start, folder)
-    log = RunLog(folder, resumed_epoch=start.done if start else None)
+    log = RunLog(folder, resumed_epoch=start.done if start else None, config=params.as_dict())
 
     trainer = Trainer(
         log,

@@ -316,6 +316,18 @@ def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) ->
     assert [json.loads(row)["epoch"] for row in rows] == list(range(1, 41))
 
 
+def test_a_checkpoint_of_a_run_brings_what_was_set_there(tiny: Path) -> None:
+    cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "EPOCHS=5", "-e", "LR=0.3", "--name", "first")
+    checkpoint = tiny / "outputs" / "first" / "checkpoints" / "latest.pt"
+    checkpoint.parent.mkdir(exist_ok=True)
+    checkpoint.write_bytes(b"weights")
+    words = ("run", "tiny", "train", "--engine", "local", "--dry-run", "--resume", str(checkpoint))
+    shown = cvl(tiny, *words, "-e", "EPOCHS=40").stdout
+    assert "LR=0.3" in shown and "EPOCHS=40" in shown
+    moved = checkpoint.rename(tiny / "latest.pt")
+    assert "LR=0.3" not in cvl(tiny, *words[:-1], str(moved)).stdout
+
+
 def test_resume_without_a_name_goes_on_with_the_latest_run_of_the_preset(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "EPOCHS=20", "--name", "first")
     cvl(tiny, "run", "tiny", "smoke", "--engine", "local", "--name", "second")

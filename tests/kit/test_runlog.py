@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,22 +26,22 @@ class Recorder:
 
     def __init__(self) -> None:
         self.points: list[tuple[int, dict[str, float]]] = []
-        self.closed = False
-        self.name = ""
+        self.closed: list[bool] = []  # whether the run had failed
+        self.start = trackers.Start(Path(), "", 0, {})
 
     def log(self, values: dict[str, float], step: int) -> None:
         self.points.append((step, dict(values)))
 
-    def close(self) -> None:
-        self.closed = True
+    def close(self, *, failed: bool) -> None:
+        self.closed.append(failed)
 
 
 @pytest.fixture(autouse=True)
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
 
-    def configured(folder: Path, *, name: str, first_step: int = 1) -> list[Recorder]:
-        recorder.name = name
+    def configured(start: trackers.Start) -> list[Recorder]:
+        recorder.start = start
         return [recorder]
 
     monkeypatch.setattr(trackers, "configured", configured)
@@ -63,9 +66,44 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 def test_trackers_get_the_name_that_was_asked_for(tmp_path: Path, recorder: Recorder) -> None:
     RunLog(tmp_path / "train-1")
-    assert recorder.name == "train-1"
-    RunLog(tmp_path / "train-2", name="wide cracks")
-    assert recorder.name == "wide cracks"
+    assert (recorder.start.name, recorder.start.first_step) == ("train-1", 1)
+    RunLog(tmp_path / "train-2", name="wide cracks", config={"LR": 0.1})
+    assert (recorder.start.name, recorder.start.config) == ("wide cracks", {"LR": 0.1})
+
+
+def test_a_tracker_finds_its_run_again(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    start = trackers.Start(tmp_path, "train-1", 1, {})
+    start.remember("wandb", "abc1")
+    assert start.known_as("wandb") is None  # the folder is used for another run
+    assert replace(start, first_step=7).known_as("wandb") == "abc1"
+    assert replace(start, first_step=7).known_as("mlflow") is None
+
+
+ENDS = """
+import sys
+from pathlib import Path
+from cvl.kit import trackers
+from cvl.kit.runlog import RunLog
+
+class Shown:
+    def log(self, values, step): pass
+    def close(self, *, failed): print("failed" if failed else "done")
+
+trackers.configured = lambda start: [Shown()]
+log = RunLog(Path(sys.argv[1]))
+log.scalars({"val/map": 0.25}, step=1, epoch=1)
+if sys.argv[2] == "raises":
+    raise ValueError
+log.close()
+"""
+
+
+@pytest.mark.parametrize(("end", "said"), [("raises", "failed\n"), ("closes", "done\n")])
+def test_a_job_that_ends_before_it_closes_its_log_has_failed(tmp_path: Path, end: str, said: str) -> None:
+    command = [sys.executable, "-c", ENDS, str(tmp_path), end]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == said
+    assert json.loads((tmp_path / "metrics.json").read_text())["final"] == {"val/map": 0.25}
 
 
 def test_files_of_a_run(tmp_path: Path, recorder: Recorder) -> None:
@@ -85,7 +123,7 @@ def test_files_of_a_run(tmp_path: Path, recorder: Recorder) -> None:
     batches = rows(tmp_path / "logs/batch_metrics.csv")
     assert list(batches[0]) == ["epoch", "batch", "loss", "loss_box", "loss_cls", "timestamp"]
     assert len(batches) == 9
-    assert len(recorder.points) == 12 and recorder.closed
+    assert len(recorder.points) == 12 and recorder.closed == [False]
 
 
 def test_metrics_json_holds_final_and_best(tmp_path: Path) -> None:

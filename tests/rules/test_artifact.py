@@ -108,6 +108,36 @@ def test_the_reloaded_checkpoint_is_as_good_as_the_logged_best(tmp_path: Path, a
     assert (second.status, second.metric) == (status, "score")
 
 
+@pytest.mark.parametrize(
+    ("by", "again", "status"),
+    [
+        ("iou", 0.5, Status.PASS),  # the third epoch was kept
+        ("iou", 0.6, Status.FAIL),
+        ("score", 0.6, Status.PASS),
+        ("total_loss", 0.2, Status.PASS),  # the lowest
+    ],
+)
+def test_the_reloaded_metric_is_that_of_the_epoch_that_was_kept(
+    tmp_path: Path, by: str, again: float, status: Status
+) -> None:
+    archive(tmp_path / "best.pt")
+    curves = {"val__score": [0.2, 0.6, 0.5], "val__iou": [0.1, 0.2, 0.3], "train__loss": [0.1, 0.3, 0.2]}
+    context = Context(tmp_path, parameters={"EARLY_STOP_METRIC": by.replace("total_loss", "total")})
+    rule = "- artifact: {path: best.pt, reload: score, best_by: EARLY_STOP_METRIC, tol: 0.01}"
+    _, found = verdicts(rule, context=context, reload__score=[again], **curves)
+    assert found.status is status
+    if by == "iou":
+        assert found.wanted == "reload/score = score of best iou ± 0.01"
+
+
+def test_best_by_that_names_no_metric_fails(tmp_path: Path) -> None:
+    archive(tmp_path / "best.pt")
+    context = Context(tmp_path, parameters={"EARLY_STOP_METRIC": "speed"})
+    rule = "- artifact: {path: best.pt, reload: score, best_by: EARLY_STOP_METRIC}"
+    _, found = verdicts(rule, context=context, val__score=[0.6], reload__score=[0.6])
+    assert (found.status, found.reason) == (Status.FAIL, "best_by: EARLY_STOP_METRIC names no metric of the manifest")
+
+
 def test_a_reload_that_was_never_logged_fails(tmp_path: Path) -> None:
     archive(tmp_path / "best.pt")
     _, found = verdicts(RELOAD, context=Context(tmp_path), val__score=[0.6])
