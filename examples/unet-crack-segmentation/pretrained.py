@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import imagenet
 import segmentation_models_pytorch as smp
 import timm
 import torch
@@ -16,11 +15,13 @@ from swin_unet import DEPTHS, PATCH, SwinUnet
 from torch import Tensor, nn
 
 from cvl.errors import UsageError
+from cvl.kit import imagenet
 from cvl.kit.run import say
 from cvl.kit.weights import answers
 
 SWIN = "swin_tiny_patch4_window7_224"
 SWIN_DIM = 96
+PACKAGED = "tu-tf_efficientnet_lite0"  # smp has a variant of its own (timm-…) with other padding
 
 State = Mapping[str, Tensor]
 
@@ -36,7 +37,7 @@ def load(model: nn.Module, encoder: str, weights: str) -> str:
         _from_file(model, Path(weights))
         return weights
     name = SWIN if isinstance(model, SwinUnet) else encoder
-    packaged = None if isinstance(model, SwinUnet) else imagenet.packaged(encoder)
+    packaged = imagenet.lite0(model.encoder.state_dict()) if name == PACKAGED else None
     if packaged is not None:
         say(f"ImageNet weights of {encoder} from the package {imagenet.PACKAGE}")
         model.encoder.load_state_dict(packaged)
