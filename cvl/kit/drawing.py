@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from cvl.formats import pictures
-from cvl.formats.boxes import Box
+from cvl.formats.boxes import Box, Picture
 
 RIGHT, WRONG, MISSED = "#1a7f37", "#cf222e", "#bf5700"
 _BAR = 34
@@ -78,6 +78,23 @@ def side_by_side(image: Image.Image, comparison: Comparison, names: Sequence[str
     right = f"found: {len(found)} boxes, {len(hit_found)} right, {wrong} wrong   F1 {comparison.f1:.2f}"
     panels = [titled(mark(image, marks), text) for marks, text in ((truth, left), (found, right))]
     return beside(panels)
+
+
+def draw_worst(
+    screens: Sequence[Picture],
+    compared: Sequence[Comparison],
+    classes: Sequence[str],
+    folder: Path,
+    *,
+    prefix: str,
+    count: int,
+) -> None:
+    """The `count` screens with the lowest F1: <prefix>_01_<name>.png is the worst."""
+    order = sorted(range(len(screens)), key=lambda i: compared[i].f1)
+    for rank, i in enumerate(order[:count], 1):
+        file = screens[i].path
+        image = side_by_side(upright(file), compared[i], classes, title=file.name)
+        save(image, folder / f"{prefix}_{rank:02d}_{file.stem}.png")
 
 
 def mark(image: Image.Image, marks: Iterable[tuple[Box, str, str]]) -> Image.Image:

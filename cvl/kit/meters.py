@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import resource
 import sys
 import time
+from pathlib import Path
 
 
 class Meters:
@@ -52,3 +54,17 @@ def peak_memory_gb(device: str) -> float:
         return float(torch.cuda.max_memory_reserved() / 2**30)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def hardware(device: str) -> str:
+    """What computes: the GPU's name, or the CPU's, as the machine gives it."""
+    if device == "cuda":
+        import torch
+
+        return str(torch.cuda.get_device_name())
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())

@@ -12,14 +12,13 @@ import json
 from pathlib import Path
 from statistics import median
 
-import sheets
 from dataset import SAMPLE, spread
 
 from cvl import params as parameters
 from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.boxes import BoxDataset
-from cvl.kit import drawing, run, samples
+from cvl.kit import drawing, run, samples, sheets
 from cvl.kit.runlog import write_config, write_json
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import checkpoint
 import pictures
-import sheets
 from dataset import SAMPLE
 from library import YOLO, quiet
 from PIL import Image
@@ -26,7 +25,7 @@ from cvl import params as parameters
 from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.pictures import SUFFIXES, listing
-from cvl.kit import drawing, run, samples
+from cvl.kit import drawing, run, samples, sheets
 from cvl.kit.drawing import Found
 from cvl.kit.runlog import write_json
 

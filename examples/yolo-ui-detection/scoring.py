@@ -1,39 +1,17 @@
-"""What a detector is worth on a split: mAP, precision, recall and F1, overall and for each class."""
+"""The library's own validation: what training goes by, and what best_model.pt must reach again from the disk.
+
+The final table is the kit's (judging.py).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dataset import View
 from library import YOLO
 
-# The pair that `best` may go by and that is logged again from the checkpoint on disk.
-HEADLINES = ("map", "map50")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Fractions 0–1. `groups` holds every class of the data set; one without a box in the split has only `n`: 0."""
-
-    metrics: dict[str, float]
-    groups: dict[str, dict[str, float]]
-
-    def table(self) -> str:
-        """A line for each class, most frequent first."""
-        lines = [f"{'class':<16}{'n':>6}{'mAP50':>8}{'mAP75':>8}{'mAP':>8}{'P':>8}{'R':>8}{'F1':>8}"]
-        columns = ("map50", "map75", "map", "precision", "recall", "f1")
-        for name, group in sorted(self.groups.items(), key=lambda item: -item[1]["n"]):
-            cells = "".join(f"{group[key]:8.3f}" if key in group else f"{'–':>8}" for key in columns)
-            lines.append(f"{name:<16}{group['n']:>6.0f}{cells}")
-        cells = "".join(f"{self.metrics[key]:8.3f}" for key in columns)
-        total = sum(group["n"] for group in self.groups.values())
-        return "\n".join([*lines, f"{'all':<16}{total:>6.0f}{cells}"])
-
-    def as_json(self, split: str) -> dict[str, Any]:
-        """The content of evaluation/metrics.json."""
-        return {"split": split, "metrics": self.metrics, "groups": self.groups}
+from cvl.kit.detection import Scores
 
 
 def evaluate(

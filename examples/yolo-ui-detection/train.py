@@ -16,12 +16,14 @@ from pathlib import Path
 import pictures
 import resume
 from dataset import prepare
-from library import quiet, start_weights
-from scoring import HEADLINES, evaluate
+from judging import judge
+from library import YOLO, quiet, start_weights
+from scoring import evaluate
 from trainer import Trainer, strip
 
 from cvl import params as parameters
-from cvl.kit import run
+from cvl.kit import drawing, run
+from cvl.kit.detection import HEADLINES
 from cvl.kit.runlog import RunLog, write_config, write_json
 
 # A mirrored screen is no screen: nothing is ever flipped.
@@ -112,21 +114,22 @@ def main() -> None:
     )
     trainer.train()
 
-    # Proof: the best checkpoint as it lies on the disk, on the split that chose it.
+    # Proof: the best checkpoint as it lies on the disk, on the split that chose it, by what chose it: Ultralytics'
+    # own validator.
     best = folder / "checkpoints" / "best_model.pt"
     strip(best)
-    options = {"image_size": params.IMAGE_SIZE, "batch_size": trainer.batch_size, "folder": folder / "native"}
-    again = evaluate(best, view, "val", **options)
+    options = {"image_size": params.IMAGE_SIZE, "batch_size": trainer.batch_size}
+    again = evaluate(best, view, "val", folder=folder / "native", **options)
     reload = {f"reload/{name}": again.metrics[name] for name in HEADLINES}
     log.scalars(reload, step=trainer.steps, epoch=trainer.epoch + 1)
     run.say(f"best_model.pt from disk: val mAP50 {again.metrics['map50']:.4f}, mAP {again.metrics['map']:.4f}")
 
-    # The split that nothing was chosen on: reported, never used.
+    # The split that nothing was chosen on: reported, never used. By COCO's protocol, as every detector here.
     split = view.evaluation_split
-    test = evaluate(best, view, split, **options) if split == "test" else again
-    write_json(folder / "evaluation" / "metrics.json", test.as_json(split))
+    judged = judge(YOLO(best), view, split, folder, device=device, confidence=pictures.CONFIDENCE, **options)
+    test, shown = judged.scores, folder / "visualizations"
     print(f"{split}:\n{test.table()}")
-    pictures.worst_first(best, view, split, folder / "visualizations", image_size=params.IMAGE_SIZE)
+    drawing.draw_worst(view.data.splits[split], judged.compared, view.data.classes, shown, prefix=split, count=8)
     pictures.curves(log.rows, folder / "visualizations" / "curves.png")
     log.close()
     write_json(

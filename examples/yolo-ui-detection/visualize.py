@@ -15,7 +15,6 @@ from typing import Any
 
 import checkpoint
 import pictures
-import sheets
 from dataset import View, prepare
 from library import YOLO, build_yolo_dataset, check_det_dataset, get_cfg, quiet
 from PIL import Image
@@ -24,7 +23,7 @@ from train import AUGMENT
 from cvl import params as parameters
 from cvl.errors import UsageError
 from cvl.formats.boxes import Box
-from cvl.kit import drawing, run
+from cvl.kit import drawing, run, sheets
 
 
 def main() -> None:
@@ -52,9 +51,10 @@ def main() -> None:
         chosen = sample(len(view.links[split]), params.NUM_SAMPLES, params.SEED)
         screens = [view.data.splits[split][i] for i in chosen]
         links = [view.links[split][i] for i in chosen]
-        found = pictures.find(model, links, image_size=size, confidence=params.CONFIDENCE)
+        find = pictures.finder(model, image_size=size, confidence=params.CONFIDENCE)
+        found = [find(link) for link in links]
         compared = [drawing.compare(screen.boxes, boxes) for screen, boxes in zip(screens, found, strict=True)]
-        pictures.draw_worst(screens, compared, classes, shown, prefix=split, count=len(screens))
+        drawing.draw_worst(screens, compared, classes, shown, prefix=split, count=len(screens))
         f1 = sum(one.f1 for one in compared) / len(compared)
         print(f"{shown}/{split}_*.png: {len(screens)} pictures, worst first, mean F1 {f1:.3f}")
 

@@ -66,22 +66,6 @@ path = sys.argv[1] + "/export.py"
 sys.argv[1:] = []
 runpy.run_path(path, run_name="__main__")
 """
-COUNTED = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import findings, plots
-from cvl.formats.boxes import Box
-from cvl.kit.drawing import Found, compare
-truth = [Box(0, 0, 0, 10, 10), Box(1, 20, 0, 30, 10), Box(1, 40, 0, 50, 10)]
-found = [Found(Box(0, 0, 0, 10, 9), 0.9), Found(Box(0, 20, 0, 30, 10), 0.8), Found(Box(1, 70, 0, 80, 10), 0.7)]
-compared = [compare(truth, found), compare([], [])]
-assert plots.confusion(compared, 2) == [[1, 0, 0], [1, 0, 1], [0, 1, 0]], plots.confusion(compared, 2)
-third = {"precision": 1 / 3, "recall": 1 / 3, "f1": 1 / 3}
-assert findings.count(compared) == {"right": 1, "wrong": 2, "missed": 2, **third}
-twice = [Found(Box(1, 0, 0, 10, 9), 0.4), *found, Found(Box(0, 5, 5, 9, 9), 0.2)]
-assert findings.confident(twice, 0.25) == found
-assert findings.count([])["f1"] == 0
-"""
 
 
 @dataclass(frozen=True)
@@ -201,11 +185,6 @@ def test_evaluate_writes_coco_results_that_fit_its_ground_truth(preset: Preset, 
     for name in ("confusion_matrix.png", "precision_recall.png"):
         with Image.open(run.folder / "evaluation" / name) as plot:
             assert min(plot.size) > 300
-
-
-def test_what_is_counted(ml_python: Path, base: dict[str, str]) -> None:
-    done = subprocess.run([ml_python, "-c", COUNTED, EXAMPLE], env=base, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_predict_reads_a_folder_and_names_what_it_leaves_out(preset: Preset, trained: Trained, tmp_path: Path) -> None:

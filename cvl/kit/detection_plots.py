@@ -8,9 +8,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from cvl.kit.drawing import Comparison, overlap
 
 NOTHING = "nothing"
@@ -26,24 +23,27 @@ def confusion(compared: Sequence[Comparison], classes: int, *, iou: float = 0.5)
     """
     matrix = [[0] * (classes + 1) for _ in range(classes + 1)]
     for one in compared:
-        pairs = list(one.matched)
-        truth = set(range(len(one.truth))) - {t for t, _ in pairs}
-        found = set(range(len(one.found))) - {f for _, f in pairs}
+        pairs: list[tuple[int | None, int | None]] = list(one.matched)
+        truth = set(range(len(one.truth))) - {t for t, _ in one.matched}
+        found = set(range(len(one.found))) - {f for _, f in one.matched}
         overlaps = [(overlap(one.truth[t], one.found[f].box), t, f) for t in truth for f in found]
         for value, t, f in sorted(overlaps, reverse=True):
             if value >= iou and t in truth and f in found:
                 pairs.append((t, f))
                 truth.remove(t)
                 found.remove(f)
-        for t, f in [*pairs, *((t, None) for t in truth), *((None, f) for f in found)]:
-            row = classes if t is None else one.truth[t].label
-            column = classes if f is None else one.found[f].box.label
+        pairs += [*((t, None) for t in truth), *((None, f) for f in found)]
+        for i, j in pairs:
+            row = classes if i is None else one.truth[i].label
+            column = classes if j is None else one.found[j].box.label
             matrix[row][column] += 1
     return matrix
 
 
 def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: str, file: Path) -> None:
     """Rows are the truth, shaded by their share of the row; the counts stand in the cells."""
+    from matplotlib.figure import Figure
+
     names = [*classes, NOTHING]
     shares = [[cell / max(1, sum(row)) for cell in row] for row in matrix]
     side = 2.6 + 0.62 * len(names)
@@ -66,6 +66,8 @@ def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], titl
 
 def draw_precision_recall(curves: Mapping[str, Curve], title: str, file: Path) -> None:
     """A line for each class; `curves` goes by what the legend says."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7.4, 4.6), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     for i, (label, (recall, precision)) in enumerate(curves.items()):
@@ -79,6 +81,8 @@ def draw_precision_recall(curves: Mapping[str, Curve], title: str, file: Path) -
 
 
 def _write(figure: Any, file: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}")
     FigureCanvasAgg(figure).print_png(str(temporary))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
-from plots import COLOURS
 
 from cvl.formats.boxes import Box
 from cvl.kit import drawing
+from cvl.kit.detection_plots import COLOURS
 
 CELL = (480, 480)
 GAP, TEXT = 12, 15
@@ -77,11 +77,11 @@ def _head(classes: Sequence[str], title: str, width: int) -> Image.Image:
     head = Image.new("RGB", (width, 4000), "white")
     pen = ImageDraw.Draw(head)
     pen.text((GAP, GAP), title, fill="#24292f", font=ImageFont.load_default(TEXT + 4))
-    x, y = GAP, GAP + 2 * TEXT
+    x, y = float(GAP), GAP + 2 * TEXT
     for label, name in enumerate(classes):
         step = pen.textlength(name, font=font) + 2 * TEXT + GAP
         if x > GAP and x + step > width:
-            x, y = GAP, y + TEXT + 8
+            x, y = float(GAP), y + TEXT + 8
         pen.rectangle((x, y + 2, x + TEXT, y + 2 + TEXT), outline=colour(label), width=3)
         pen.text((x + TEXT + 6, y), name, fill="#24292f", font=font)
         x += step
