@@ -49,22 +49,18 @@ def compare(folders: dict[str, Path]) -> Comparison | None:
     found = [Detector(run, evaluation) for run, evaluation in read.items() if "map" in evaluation.metrics]
     if not found:
         return None
-    others = [run for run in read if run not in {one.run for one in found}]
+    rows, others = table(found), [run for run, evaluation in read.items() if "map" not in evaluation.metrics]
     notes = [f"{run} has no evaluation of a detector; the preset `evaluate` makes one" for run in others]
-    truths = {one.evaluation.truth for one in found}
-    same = len(truths) == 1 and "" not in truths
-    if not same:
-        notes.append(_apart(found))
-    here = {_hardware(one) for one in found}
-    if len(here) > 1:
+    best = {}
+    if apart := _apart(found):
+        notes.append(apart)
+    else:
+        best = _winners(rows, [*_QUALITY.values(), *_classes(found).values(), *_RATES.values()], highest=True)
+    if len({_hardware(one) for one in found}) > 1:
         notes.append("latency was measured on different hardware")
-    rows = table(found)
-    best = (
-        _winners(rows, [*_QUALITY.values(), *_classes(found).values(), *_RATES.values()], highest=True) if same else {}
-    )
-    if len(here) == 1:
+    else:
         best |= _winners(rows, [_COST["latency_ms"]], highest=False)
-    return Comparison(rows, best, same, notes)
+    return Comparison(rows, best, not apart, notes)
 
 
 def table(found: Sequence[Detector]) -> list[dict[str, Any]]:
@@ -90,7 +86,9 @@ def _classes(found: Sequence[Detector]) -> dict[str, str]:
 
 
 def _apart(found: Sequence[Detector]) -> str:
-    """Why the qualities do not compare."""
+    """Why the qualities do not compare; nothing where they do."""
+    if len({one.evaluation.truth for one in found}) == 1 and found[0].evaluation.truth:
+        return ""
     unknown = [one.run for one in found if not one.evaluation.truth]
     if unknown:
         return f"{', '.join(unknown)}: nothing says which pictures it was judged on; the preset `evaluate` does"
