@@ -102,7 +102,8 @@ def _hardware(one: Detector) -> tuple[object, object]:
 
 
 def _winners(rows: Sequence[dict[str, Any]], names: Sequence[str], *, highest: bool) -> dict[str, str]:
-    """For each name the run with the best value, of equals the first; none where fewer than two have a value."""
+    """For each name the run with the best value, of equals the first; none where no run has a worse one."""
     sign = -1 if highest else 1
     values = {n: [(sign * row[n], row["run"]) for row in rows if isinstance(row[n], int | float)] for n in names}
-    return {name: min(some, key=lambda pair: pair[0])[1] for name, some in values.items() if len(some) > 1}
+    differ = {name: some for name, some in values.items() if len({value for value, _ in some}) > 1}
+    return {name: min(some, key=lambda pair: pair[0])[1] for name, some in differ.items()}

@@ -51,7 +51,7 @@ def checks() -> list[str]:
 
 
 def test_there_are_checks() -> None:
-    assert len(checks()) >= 11
+    assert len(checks()) >= 12
 
 
 @pytest.mark.training("yolo-ui-detection")
@@ -114,14 +114,14 @@ def test_the_files_of_an_evaluation(tmp_path: Path) -> None:
         SCORES,
         classes=("button", "link"),
         screens=screens,
-        found=[[], FOUND[:1]],
+        found=[[], [Found(Box(0, 0.12345, 0, 10, 9), 0.9)]],
         at=at,
         model=MODEL,
     )
     folder = tmp_path / "evaluation"
     assert sorted(path.name for path in folder.iterdir()) == ["ground_truth.json", "metrics.json", "predictions.json"]
     truth, found = ((folder / f"{name}.json").read_bytes() for name in ("ground_truth", "predictions"))
-    assert json.loads(found) == [{"image_id": 2, "category_id": 1, "bbox": [0, 0, 10, 9], "score": 0.9}]
+    assert json.loads(found) == [{"image_id": 2, "category_id": 1, "bbox": [0.123, 0, 9.877, 9], "score": 0.9}]
     assert [image["file_name"] for image in json.loads(truth)["images"]] == ["one.png", "one.png"]
     written = json.loads((folder / "metrics.json").read_text())
     assert written.pop("model") == {

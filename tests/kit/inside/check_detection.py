@@ -66,10 +66,10 @@ def check_a_case_by_hand() -> None:
 
 
 def check_how_well_a_box_fits() -> None:
-    """IoU .62: right at .50, .55 and .60 of COCO's ten thresholds."""
+    """IoU .651: right at .50, .55, .60 and .65 of COCO's ten thresholds; the next pixel would be right at .70."""
     (truth,) = row(1)
-    scores = detection.evaluate([screen(truth)], [found((Box(0, 0, 0, 10, 6.2), 0.5))], CLASSES)
-    assert near(scores.metrics["map50"], 1) and scores.metrics["map75"] == 0 and near(scores.metrics["map"], 0.3)
+    scores = detection.evaluate([screen(truth)], [found((Box(0, 0, 0, 10, 6.51), 0.5))], CLASSES)
+    assert near(scores.metrics["map50"], 1) and scores.metrics["map75"] == 0 and near(scores.metrics["map"], 0.4)
     assert near(scores.metrics["f1"], 1)
 
 
@@ -83,6 +83,14 @@ def check_the_confidence_is_one_for_all_classes() -> None:
     assert near(scores.groups["button"]["precision"], 4 / 6) and near(scores.groups["button"]["recall"], 1)
     assert near(scores.groups["button"]["map50"], 1)  # the wrong ones come later than all right ones
     assert near(scores.metrics["precision"], 5 / 6) and near(scores.metrics["f1"], 2 * 5 / 6 / (5 / 6 + 1))
+
+
+def check_of_two_best_confidences_the_higher_is_taken() -> None:
+    """Right, wrong, wrong, right of 2 buttons: F1 is 2/3 at .9 and again at .6."""
+    truth, wrong = row(2), (Box(0, 500, 500, 510, 510), Box(0, 600, 500, 610, 510))
+    some = found((truth[0], 0.9), (wrong[0], 0.8), (wrong[1], 0.7), (truth[1], 0.6))
+    scores = detection.evaluate([screen(*truth)], [some], CLASSES)
+    assert scores.confidence == 0.9 and scores.metrics["precision"] == 1 and near(scores.metrics["f1"], 2 / 3)
 
 
 def check_a_box_is_found_once() -> None:
