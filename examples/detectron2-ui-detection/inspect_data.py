@@ -4,8 +4,7 @@
     cvl run detectron2-ui-detection data --data my-screens      own screenshots, YOLO or COCO labels
 
 It also says how many boxes the anchors reach at IMAGE_SIZE, with COCO's shapes and with ANCHOR_SIZES and ASPECT_RATIOS.
-Ends with 2 where there are more faults than MAX_BAD. The preset `capture` of yolo-ui-detection makes a data set from web
-pages.
+Ends with 2 where there are more faults than MAX_BAD. `capture` of yolo-ui-detection makes a data set from web pages.
 """
 
 from __future__ import annotations

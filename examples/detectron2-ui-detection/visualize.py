@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def trained(params: Values) -> tuple[Path | None, Detector | None, int]:
-    """The model, its file and its image size; without the first two where none was trained yet and none is asked for."""
+    """The model, its file and its image size; only the last where none was trained yet and none is asked for."""
     try:
         return sessions.trained(params)
     except UsageError as error:
@@ -81,9 +81,7 @@ def cell(item: dict[str, Any], cfg: Any) -> sheets.Cell:
     return sheets.cell(image, found, Path(item["file_name"]).name)
 
 
-def beside_truth(
-    detector: Detector, view: View, params: Values, shown: Path, *, device: str, image_size: int
-) -> None:
+def beside_truth(detector: Detector, view: View, params: Values, shown: Path, *, device: str, image_size: int) -> None:
     """Some screens of SPLIT, those with the most mistakes first."""
     detector.fit(view.data.classes)
     pictures = view.data.splits[params.SPLIT]
