@@ -34,6 +34,7 @@ try:
     from detectron2.data import transforms as T
     from detectron2.engine import DefaultTrainer, hooks, launch
     from detectron2.evaluation import verify_results
+    from detectron2.export import TracingAdapter
     from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
     from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone, build_model
     from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
@@ -68,6 +69,7 @@ __all__ = [
     "PolygonMasks",
     "ShapeSpec",
     "T",
+    "TracingAdapter",
     "build_model",
     "comm",
     "get_cfg",
