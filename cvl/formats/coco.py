@@ -1,4 +1,7 @@
-"""COCO boxes: JSON with images, annotations (`bbox` = x, y, width, height in pixels) and categories."""
+"""COCO boxes: JSON with images, annotations (`bbox` = x, y, width, height in pixels) and categories.
+
+Polygons in `segmentation` are the outlines of boxes; masks as run lengths are not read.
+"""
 
 from __future__ import annotations
 
@@ -83,6 +86,7 @@ def _annotation(number: int, image: int, box: Box) -> dict[str, Any]:
         "image_id": image,
         "category_id": box.label + 1,
         "bbox": [round(v, 4) for v in (box.x0, box.y0, width, height)],
+        **({"segmentation": [list(polygon) for polygon in box.outline]} if box.outline else {}),
         "area": round(width * height, 4),
         "iscrowd": 0,
     }
@@ -208,4 +212,11 @@ def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> B
     if not isinstance(annotation["bbox"], list) or len(annotation["bbox"]) != 4:
         raise ValueError("bbox must be [x, y, width, height]")
     x, y, width, height = (float(v) for v in annotation["bbox"])
-    return bounded(Box(label, x, y, x + width, y + height), look.width, look.height)
+    outline = _outline(annotation.get("segmentation"))
+    return bounded(Box(label, x, y, x + width, y + height, outline), look.width, look.height)
+
+
+def _outline(raw: object) -> tuple[tuple[float, ...], ...]:
+    """The polygons of at least three points; ValueError where a coordinate is no number."""
+    found = [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
+    return tuple(polygon for polygon in found if len(polygon) >= 6 and len(polygon) % 2 == 0)

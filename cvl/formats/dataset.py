@@ -29,13 +29,17 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Box:
-    """A labelled rectangle in pixels, `x1` and `y1` exclusive; `label` counts from 0."""
+    """A labelled rectangle in pixels, `x1` and `y1` exclusive; `label` counts from 0.
+
+    `outline` is what it holds, as polygons (x, y, x, y, …), where the labels say so.
+    """
 
     label: int
     x0: float
     y0: float
     x1: float
     y1: float
+    outline: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

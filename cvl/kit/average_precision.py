@@ -38,13 +38,15 @@ class Ranked:
         }
 
 
-def judge(truth: dict[str, Any], results: Sequence[dict[str, Any]], max_detections: int) -> COCOeval:
-    """`results` against a COCO document, both with categories 1, 2, …; boxes of all sizes alike."""
+def judge(
+    truth: dict[str, Any], results: Sequence[dict[str, Any]], max_detections: int, *, kind: str = "bbox"
+) -> COCOeval:
+    """`results` against a COCO document, both with categories 1, 2, …; boxes (`segm`: masks) of all sizes alike."""
     with contextlib.redirect_stdout(io.StringIO()):
         known = _coco(truth)
         # loadRes() adds to what it is given, and takes no empty list.
         found = known.loadRes([dict(one) for one in results]) if results else _coco(truth | {"annotations": []})
-        judged = COCOeval(known, found, "bbox")
+        judged = COCOeval(known, found, kind)
         judged.params.areaRng, judged.params.areaRngLbl = [[0, 1e10]], ["all"]
         judged.params.maxDets = [max_detections]
         judged.evaluate()
