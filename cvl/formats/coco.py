@@ -213,7 +213,7 @@ def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> B
         raise ValueError("bbox must be [x, y, width, height]")
     x, y, width, height = (float(v) for v in annotation["bbox"])
     outline = _outline(annotation.get("segmentation"))
-    return bounded(Box(label, x, y, x + width, y + height, outline), look.width, look.height)
+    return bounded(Box(label, x, y, x + width, y + height, outline=outline), look.width, look.height)
 
 
 def _outline(raw: object) -> tuple[tuple[float, ...], ...]:

@@ -91,7 +91,7 @@ def check_deformable_convolution_is_refused() -> None:
 
 def check_an_outline_is_the_mask_and_a_box_without_one_its_own() -> None:
     outline = ((1.0, 2.0, 9.0, 2.0, 5.0, 8.0),)
-    record = dataset.record(picture("a.png", Box(0, 1, 2, 9, 8, outline), Box(1, 0, 0, 4, 2)), 1)
+    record = dataset.record(picture("a.png", Box(0, 1, 2, 9, 8, outline=outline), Box(1, 0, 0, 4, 2)), 1)
     first, second = (annotation["segmentation"] for annotation in record["annotations"])
     assert first == [list(outline[0])]
     assert second == [[0, 0, 4, 0, 4, 2, 0, 2]]
