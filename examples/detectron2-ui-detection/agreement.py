@@ -142,4 +142,5 @@ def sentence(found: Agreement) -> str:
         return f"{found.pictures} pictures: no box was certain enough to compare"
     same = f"{found.matched:.2%} of {found.boxes} boxes of both are the same (class, IoU ≥ {SAME:g})"
     masks = f", {found.mask:.3g} in a mask's probability" if found.mask is not None else ""
-    return f"{found.pictures} pictures: {same}; they differ by at most {found.box_px:.3g} px, {found.score:.3g} in score{masks}"
+    most = f"{found.box_px:.3g} px, {found.score:.3g} in score{masks}"
+    return f"{found.pictures} pictures: {same}; they differ by at most {most}"
