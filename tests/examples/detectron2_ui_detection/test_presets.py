@@ -97,9 +97,11 @@ def preset(ml_python: Path, environment: dict[str, str], trained: Trained, tmp_p
     return once
 
 
-def script(python: Path, environment: dict[str, str], name: str, *words: str) -> subprocess.CompletedProcess[str]:
+def script(
+    python: Path, environment: dict[str, str], name: str, *words: str, example: Path = EXAMPLE
+) -> subprocess.CompletedProcess[str]:
     """A script of ours that imports the example's modules."""
-    command = [python, SCRIPTS / name, EXAMPLE, *words]
+    command = [python, SCRIPTS / name, example, *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
@@ -220,26 +222,36 @@ def test_an_export_that_differs_fails(preset: Preset) -> None:
     assert json.loads((run.folder / "exports" / "export.json").read_text())["found"]["score"] >= 0.01
 
 
-def test_masks(preset: Preset, masked: Trained, ml_python: Path, environment: dict[str, str]) -> None:
-    values = {"DATA_DIR": str(masked.data), "CHECKPOINT": str(masked.run), "MAX_DETECTIONS": "5", **LOW}
-    run = preset("evaluate.py", **values)
-    found = read(run, "evaluation/masks.json")
-    means = found["metrics"]
-    assert f"masks: mAP50 {means['map50']:.3f}, mAP75 {means['map75']:.3f}, mAP {means['map']:.3f}" in run.text
-    assert set(found["groups"]) == {"button", "checkbox"}
-    assert {len(one["segmentation"]) for one in read(run, "evaluation/mask_predictions.json")} == {2}
+def test_masks(masked: Trained, ml_python: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    base = {"DATA_DIR": str(masked.data), "CHECKPOINT": str(masked.run), "MAX_DETECTIONS": "5", "NUM_SAMPLES": "2"}
+    sets = [
+        (name, {**base, **LOW, **values, "OUTPUT_DIR": str(tmp_path / name)})
+        for name, values in (
+            ("evaluate.py", {}),
+            ("predict.py", {"SOURCE": str(masked.data / "images" / "val")}),
+            ("export.py", {}),
+            ("visualize.py", {"BATCH_SIZE": "2"}),
+        )
+    ]
+    done = script(ml_python, environment, "each.py", json.dumps(sets))
+    assert done.returncode == 0, done.stderr
+    runs = [
+        Run(code, said, tmp_path / name)
+        for (name, _), (code, said) in zip(sets, json.loads(done.stdout.splitlines()[-1]), strict=True)
+    ]
+    evaluated, predicted, exported, visualized = runs
 
-    run = preset("predict.py", SOURCE=str(masked.data / "images" / "val"), **values)
-    for one in read(run, "predictions.json")["images"]:
+    found = read(evaluated, "evaluation/masks.json")
+    means = found["metrics"]
+    assert f"masks: mAP50 {means['map50']:.3f}, mAP75 {means['map75']:.3f}, mAP {means['map']:.3f}" in evaluated.text
+    assert set(found["groups"]) == {"button", "checkbox"}
+    assert {len(one["segmentation"]) for one in read(evaluated, "evaluation/mask_predictions.json")} == {2}
+    for one in read(predicted, "predictions.json")["images"]:
         assert len(one["boxes"]) == 5
         assert all(box["mask"]["size"] == [one["height"], one["width"]] for box in one["boxes"])
-
-    run = preset("export.py", NUM_SAMPLES="2", **values)
-    report = read(run, "exports/export.json")
+    report = read(exported, "exports/export.json")
     assert report["outputs"][-1] == "masks" and report["found"]["mask"] < 1e-3 and report["found"]["boxes"] > 10
-
-    run = preset("visualize.py", NUM_SAMPLES="1", BATCH_SIZE="2", **values)
-    assert run.code == 0 and "batch.png: 2 pictures, 8 boxes" in run.text, run.text
+    assert visualized.code == 0 and "batch.png: 2 pictures, 8 boxes" in visualized.text, visualized.text
 
 
 def test_parts(ml_python: Path, environment: dict[str, str], masked: Trained) -> None:
@@ -285,8 +297,7 @@ def test_what_is_refused(ml_python: Path, environment: dict[str, str], trained: 
     }
     base = {"DATA_DIR": str(trained.data), "OUTPUT_DIR": str(tmp_path / "alone" / "run")}
     sets = [(name, {**base, **values}) for name, values in [*cases.values(), ("visualize.py", {})]]
-    command = [ml_python, SCRIPTS / "each.py", never_ran, json.dumps(sets)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    done = script(ml_python, environment, "each.py", json.dumps(sets), example=never_ran)
     assert done.returncode == 0, done.stderr
     *answers, (code, said) = json.loads(done.stdout.splitlines()[-1])
     for (wanted, case), (refusal, hint) in zip(cases.items(), answers, strict=True):

@@ -18,7 +18,7 @@ for script, environment in json.loads(cases):
     os.environ.clear()
     os.environ.update({**base, **environment})
     code = 0
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(said):
         try:
             runpy.run_path(f"{example}/{script}", run_name="__main__")
         except SystemExit as end:
