@@ -218,5 +218,7 @@ def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> B
 
 def _outline(raw: object) -> tuple[tuple[float, ...], ...]:
     """The polygons of at least three points; ValueError where a coordinate is no number."""
-    found = [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
+    found = (
+        [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
+    )
     return tuple(polygon for polygon in found if len(polygon) >= 6 and len(polygon) % 2 == 0)

@@ -41,7 +41,9 @@ class Trainer(DefaultTrainer):
         self.average = averaging.ema(self.network, params.EMA) if params.EMA else None
         self.best = Best(higher=params.EARLY_STOP_METRIC != "val_loss", patience=params.PATIENCE)
         self.meters = Meters(self.device)
-        parts = {ours: getattr(self.network, theirs) for theirs, ours in _PARTS.items() if hasattr(self.network, theirs)}
+        parts = {
+            ours: getattr(self.network, theirs) for theirs, ours in _PARTS.items() if hasattr(self.network, theirs)
+        }
         self.groups = WeightGroups({name: part.parameters() for name, part in parts.items()})
         self.done = 0
 
@@ -86,7 +88,9 @@ class Trainer(DefaultTrainer):
         """Timing, the learning rate, and the library's own log; validation and checkpoints come with the epochs."""
         own = [hooks.IterationTimer(), hooks.LRScheduler()]
         if comm.is_main_process():
-            own.append(hooks.PeriodicWriter([JSONWriter(f"{self.cfg.OUTPUT_DIR}/metrics.json")], period=min(20, self.steps)))
+            own.append(
+                hooks.PeriodicWriter([JSONWriter(f"{self.cfg.OUTPUT_DIR}/metrics.json")], period=min(20, self.steps))
+            )
         return own
 
     def train(self, log: RunLog, keeper: Any) -> None:
@@ -152,7 +156,9 @@ class Trainer(DefaultTrainer):
         weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.params.GRAD_CLIP or math.inf))
         if not math.isfinite(norm) and not self.scaler.is_enabled():  # fp16 leaves such a step out and scales less
-            raise self.stopped(f"the gradient is {norm}", [record["file_name"] for batch in batches for record in batch])
+            raise self.stopped(
+                f"the gradient is {norm}", [record["file_name"] for batch in batches for record in batch]
+            )
         rates = {"train/lr": self.optimizer.param_groups[0]["lr"], "train/grad_norm": norm}
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -202,7 +208,9 @@ class Trainer(DefaultTrainer):
 
     def chosen(self, row: dict[str, float]) -> float:
         """The value that EARLY_STOP_METRIC names."""
-        return row["val/loss" if self.params.EARLY_STOP_METRIC == "val_loss" else f"val/{self.params.EARLY_STOP_METRIC}"]
+        return row[
+            "val/loss" if self.params.EARLY_STOP_METRIC == "val_loss" else f"val/{self.params.EARLY_STOP_METRIC}"
+        ]
 
     def line(self, row: dict[str, float], *, is_best: bool) -> str:
         text = f"epoch {self.epoch}/{self.params.NUM_EPOCHS}: loss {sum(self.losses) / len(self.losses):.4g}"
