@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ _NOT_COMPARED = ("OUTPUT_DIR", "RESUME")
 
 @dataclass(frozen=True)
 class Compared:
-    """One run and its logs."""
+    """One run and its logs; `name` tells it from those it is compared with."""
 
+    name: str
     folder: Path
     record: Record
     log: Log
 
     def curve(self, metric: Metric) -> Series | None:
-        """What was logged of a metric; None where nothing was."""
+        """What was logged of a metric, where this run's example logs it; None where nothing was."""
+        metric = self.log.metrics.get(metric.name, metric)
         try:
             return self.log.find([metric.key], metric.reader if metric.reader in self.log.readings else None)
         except Missing:
@@ -51,7 +54,16 @@ def load(folder: Path) -> Compared:
     record = runs.load(folder)
     example = verdict.example_of(record, folder)
     metrics = example.verification.metrics if example else {}
-    return Compared(folder, record, Log(readers.read(folder), metrics, Context(folder)))
+    return Compared(record.run, folder, record, Log(readers.read(folder), metrics, Context(folder)))
+
+
+def load_all(folders: Iterable[Path]) -> list[Compared]:
+    """Runs of one name get that of their example before it; those of one example and name their folder."""
+    found = [load(folder) for folder in folders]
+    for names in ([f"{run.record.example}/{run.record.run}" for run in found], [str(run.folder) for run in found]):
+        count = Counter(run.name for run in found)
+        found = [replace(run, name=n) if count[run.name] > 1 else run for run, n in zip(found, names, strict=True)]
+    return found
 
 
 def metrics(found: Sequence[Compared], wanted: Sequence[str]) -> list[Metric]:
@@ -77,7 +89,7 @@ def table(found: Sequence[Compared], wanted: Sequence[Metric]) -> list[dict[str,
     differing = [name for name in _parameter_names(found) if len({str(_value(run.record, name)) for run in found}) > 1]
     return [
         {
-            "run": run.record.run,
+            "run": run.name,
             "example": f"{run.record.example} {run.record.preset}",
             "verdict": run.record.verdict or run.record.status,
             **{f"{m.name} {at}": value for m in wanted for at, value in _values(run, m).items()},
@@ -94,7 +106,7 @@ def winners(found: Sequence[Compared], wanted: Sequence[Metric]) -> dict[str, st
     """For each metric that says what is better the run with the best value, of equals the first."""
     names = {}
     for metric in wanted:
-        reached = [(value, run.record.run) for run in found if (value := run.best(metric)) is not None]
+        reached = [(value, run.name) for run in found if (value := run.best(metric)) is not None]
         if len(reached) > 1:
             sign = 1 if metric.better == "lower" else -1
             names[f"{metric.name} best"] = min(reached, key=lambda pair: sign * pair[0])[1]
@@ -107,7 +119,7 @@ def _values(run: Compared, metric: Metric) -> dict[str, float | None]:
 
 def curves(found: Sequence[Compared], wanted: Sequence[Metric]) -> dict[str, dict[str, Series]]:
     """Metric -> run -> what it logged, without those that nothing logged."""
-    panels = {m.name: {run.record.run: curve for run in found if (curve := run.curve(m)) is not None} for m in wanted}
+    panels = {m.name: {run.name: curve for run in found if (curve := run.curve(m)) is not None} for m in wanted}
     return {name: lines for name, lines in panels.items() if lines}
 
 

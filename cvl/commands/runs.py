@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cvl import catalogue, compare, console, contract, plot, postmortem, runs
+from cvl import catalogue, compare, console, contract, detectors, plot, postmortem, runs
 from cvl.errors import UsageError
 from cvl.runs import Record
 
@@ -85,16 +85,28 @@ def show(run: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="RUN…")
 @click.option("--metric", "wanted", multiple=True, metavar="M", help="Only this metric, by its name or key; repeat it.")
 @click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw the curves.")
-def compare_(names: tuple[str, ...], wanted: tuple[str, ...], form: str, picture: Path | None) -> None:
-    """Show runs beside each other: verdicts, metrics (* marks the best), cost, parameters that differ."""
-    found = [compare.load(runs.find(name, _outputs(None, None))) for name in dict.fromkeys(names)]
+def compare_(names: tuple[str, ...], wanted: tuple[str, ...], form: str, as_json: bool, picture: Path | None) -> None:
+    """Show runs beside each other: verdicts, metrics (* marks the best), cost, parameters that differ.
+
+    Runs with the evaluation of a detector get a second table, whatever example they are of: mAP, AP of each class,
+    latency, size. It says where they were judged on different pictures.
+    """
+    found = compare.load_all(dict.fromkeys(runs.find(name, _outputs(None, None)) for name in names))
     metrics = compare.metrics(found, wanted)
     rows, best = compare.table(found, metrics), compare.winners(found, metrics)
-    if form == "json":
-        click.echo(json.dumps({"runs": rows, "best": best}, indent=2))
+    judged = detectors.compare({run.name: run.folder for run in found})
+    if as_json or form == "json":
+        shown = {"runs": rows, "best": best, "detectors": judged and asdict(judged)}
+        click.echo(json.dumps(shown, indent=2))
+    elif form == "csv":
+        click.echo(_csv(rows))
     else:
-        click.echo(_csv(rows) if form == "csv" else _beside(rows, best))
+        click.echo(_beside(rows, best))
+        if judged:
+            click.echo(f"\nDetectors\n{_beside(judged.rows, judged.best)}")
+            click.echo("".join(f"note: {console.printable(note)}\n" for note in judged.notes), nl=False)
     if picture:
         plot.write(picture, compare.curves(found, metrics))
         console.say(f"plot: {picture}")

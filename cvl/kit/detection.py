@@ -82,8 +82,9 @@ def evaluate(
     """COCO's protocol by pycocotools: at most `max_detections` boxes of a class on a picture, boxes of all sizes.
 
     Precision, recall and F1 are at IoU .5 and at the confidence where the mean of the classes' F1 is highest. That is
-    Ultralytics' choice too; here F1 is neither interpolated nor smoothed over the confidences. The overall F1 is that
-    of mean precision and mean recall. Means go over the classes that `screens` have; none at all is a DataError.
+    Ultralytics' choice too; here F1 is neither interpolated nor smoothed over the confidences, and the precision of a
+    class of which nothing is found is 0, not 1. The overall F1 is that of mean precision and mean recall. Means go over
+    the classes that `screens` have; none at all is a DataError.
     """
     from cvl.kit import average_precision as ap
 

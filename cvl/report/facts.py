@@ -1,11 +1,9 @@
-"""What the written reports tell of a run beside its verdicts: from its record, its evaluation and its logs."""
+"""What the written reports tell of a run beside its verdicts: from its record and its logs."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cvl import contract, runs
@@ -15,16 +13,6 @@ from cvl.rules.log import best
 from cvl.runs import Record
 
 MODEL_PARAMETERS = ("MODEL", "MODEL_ID", "ARCHITECTURE", "ENCODER")
-_MAX_BYTES = 16_000_000
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """evaluation/metrics.json; empty where there is none."""
-
-    split: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,19 +29,6 @@ class Best:
 def record_of(folder: Path) -> Record | None:
     """None where the folder is no run of the catalogue."""
     return runs.load(folder) if runs.recorded(folder) else None
-
-
-def evaluation(folder: Path) -> Evaluation:
-    path = folder / contract.EVALUATION
-    try:
-        raw = json.loads(path.read_bytes()) if path.is_file() and path.stat().st_size < _MAX_BYTES else {}
-    except (OSError, ValueError, RecursionError):
-        return Evaluation()
-    if not isinstance(raw, dict):
-        return Evaluation()
-    groups = raw.get("groups")
-    named = {name: _numbers(group) for name, group in groups.items()} if isinstance(groups, dict) else {}
-    return Evaluation(str(raw.get("split", "")), _numbers(raw.get("metrics")), named)
 
 
 def found(judgement: Judgement, *names: str) -> Series | None:
@@ -115,17 +90,3 @@ def took(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def _numbers(raw: object) -> dict[str, float]:
-    if not isinstance(raw, dict):
-        return {}
-    numbers = ((str(name), _float(item)) for name, item in raw.items())
-    return {name: item for name, item in numbers if item is not None}
-
-
-def _float(raw: object) -> float | None:
-    try:
-        return float(raw) if isinstance(raw, (int, float)) and not isinstance(raw, bool) else None
-    except OverflowError:
-        return None

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from cvl import contract
+from cvl import contract, evaluations
+from cvl.evaluations import Evaluation
 from cvl.judge import Judgement
 from cvl.report import curves, facts, pictures, svg
 from cvl.report.curves import Chart
-from cvl.report.facts import Evaluation
 from cvl.report.markdown import MARKS, NO_MARK
 from cvl.report.markup import Node, tag, to_html
 from cvl.report.pictures import Picture
@@ -38,7 +38,7 @@ def render(judgement: Judgement) -> str:
 
 
 def _sections(judgement: Judgement, record: Record | None) -> Iterator[Element]:
-    evaluation = facts.evaluation(judgement.folder)
+    evaluation = evaluations.read(judgement.folder)
     yield _header(judgement, record)
     yield from _section("Rules", _rules(judgement.verdicts))
     yield from _section("Curves", _curves(judgement))

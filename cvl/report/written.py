@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from cvl import contract
+from cvl import contract, evaluations
+from cvl.evaluations import Evaluation
 from cvl.judge import Judgement
 from cvl.readers.base import Series
 from cvl.report import facts
-from cvl.report.facts import Best, Evaluation
+from cvl.report.facts import Best
 from cvl.report.markdown import plain
 from cvl.rules import Status
 from cvl.rules.case import shown
@@ -33,7 +34,7 @@ _TROUBLE = (Status.FAIL, Status.WARN)
 
 def render(judgement: Judgement) -> str:
     record, top = facts.record_of(judgement.folder), facts.best_of(judgement)
-    evaluation = facts.evaluation(judgement.folder)
+    evaluation = evaluations.read(judgement.folder)
     if record and not judgement.verdicts:
         return _not_trained(judgement, record, evaluation)
     parts = [

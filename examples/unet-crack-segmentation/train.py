@@ -31,6 +31,7 @@ from tiles import Tiles
 from cvl import params as parameters
 from cvl.errors import MetricsError
 from cvl.kit import averaging, checkpoints, loading, optim, processes, run
+from cvl.kit.compiling import compiled
 from cvl.kit.groups import WeightGroups
 from cvl.kit.meters import Meters
 from cvl.kit.progress import Progress
@@ -89,7 +90,7 @@ def main() -> None:
         higher=higher,
     )
     best = Best(higher=higher, patience=params.PATIENCE)
-    model, stepper = fabric.setup(torch.compile(network) if params.COMPILE else network, optimizer)
+    model, stepper = fabric.setup(compiled(network) if params.COMPILE else network, optimizer)
     average = averaging.ema(network, params.EMA) if params.EMA else None
     judged = average.module if average else network  # what is validated and kept
 

@@ -21,10 +21,11 @@ absolute() { if [ -d "$1" ]; then (cd -- "$1" && pwd); else echo "$(absolute "$(
 
 # The image's name follows from everything that goes into it.
 BASE_IMAGE=${BASE_IMAGE:-python:3.11.14-slim-bookworm}
+APT_PACKAGES=${APT_PACKAGES:-}
 sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
 content() {
   (cd -- "$SCRIPT_DIR" && cat -- Dockerfile requirements.txt)
-  printf '%s\n' "BASE_IMAGE=$BASE_IMAGE"
+  printf '%s\n' "BASE_IMAGE=$BASE_IMAGE" "APT_PACKAGES=$APT_PACKAGES"
 }
 IMG=cvl/unet-crack-segmentation:$(content | sha256 | cut -c 1-12)
 

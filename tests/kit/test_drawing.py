@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PIL import Image
 
-from cvl.formats.boxes import Box
+from cvl.formats.boxes import Box, Picture
 from cvl.kit import drawing
 from cvl.kit.drawing import Found
 
@@ -49,3 +51,13 @@ def has(image: Image.Image, colour: str) -> bool:
 def test_a_box_of_negative_size_is_no_reason_to_fail() -> None:
     drawn = drawing.mark(Image.new("RGB", (64, 64), "white"), [(Box(0, 40, 40, 30, 20), "button", "#ff0000")])
     assert drawn.getpixel((40, 40)) == (255, 0, 0)
+
+
+def test_the_worst_screen_comes_first(tmp_path: Path) -> None:
+    screens = [Picture(tmp_path / f"{name}.png", 200, 100, (BUTTON,)) for name in ("right", "wrong", "none")]
+    for screen in screens:
+        Image.new("RGB", (200, 100), "white").save(screen.path)
+    found = [[Found(BUTTON, 0.9)], [Found(LINK, 0.9), Found(BUTTON, 0.8)], []]
+    compared = [drawing.compare(screen.boxes, some) for screen, some in zip(screens, found, strict=True)]
+    drawing.draw_worst(screens, compared, ("button", "link"), tmp_path / "drawn", prefix="val", count=2)
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["val_01_none.png", "val_02_wrong.png"]

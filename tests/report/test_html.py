@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cvl import verdict
+from cvl import evaluations, verdict
 from cvl.report import facts, html, pictures
 from tests.report import made
 
@@ -160,13 +160,13 @@ def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path: Path) -> Non
 def test_a_strange_evaluation_is_no_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation/metrics.json").write_bytes(content)
-    found = facts.evaluation(tmp_path)
+    found = evaluations.read(tmp_path)
     assert not found.metrics and not any(found.groups.values())
 
 
 def test_numbers_of_an_evaluation_as_they_come(tmp_path: Path) -> None:
     made.evaluation(tmp_path, {"metrics": {"a": 1, "big": 10**400, "nan": float("nan")}})
-    assert json.dumps(facts.evaluation(tmp_path).metrics) == '{"a": 1.0, "nan": NaN}'
+    assert json.dumps(evaluations.read(tmp_path).metrics) == '{"a": 1.0, "nan": NaN}'
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,8 @@ def outcomes(python: Path, file: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "HF_ENDPOINT": "http://127.0.0.1:9",
     }
-    done = subprocess.run(
-        [python, INSIDE / "run.py", INSIDE / file], env=environment, cwd=REPOSITORY, capture_output=True, text=True
-    )
+    command = [python, REPOSITORY / "tests" / "run_checks.py", INSIDE / file]
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.splitlines()[-1]))
 

@@ -6,6 +6,7 @@ import json
 import math
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -214,6 +215,20 @@ def test_every_knob_turns(train_each: TrainEach) -> None:
     assert bf16.column("train/loss")[0] == pytest.approx(first, rel=0.05) and bf16.column("train/loss")[0] != first
     assert "fp16 needs a GPU: training in fp32" in fp16.text
     assert fp16.column("train/loss") == losses[:2]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile wants g++")
+def test_compiled_is_the_same_training(train: Train) -> None:
+    plain, compiled = train("plain"), train("compiled", COMPILE="true")
+    assert compiled.code == 0, compiled.text
+    assert compiled.column("train/loss") == pytest.approx(plain.column("train/loss"), rel=1e-3)
+    assert compiled.column("val/dice") == pytest.approx(plain.column("val/dice"), abs=0.02)
+
+
+def test_compile_without_a_compiler_is_refused(train: Train, tmp_path: Path) -> None:
+    run = train(COMPILE="true", PATH=str(tmp_path), CXX="")
+    assert run.code == 2
+    assert "error: COMPILE=true needs a C++ compiler, and there is none on PATH\nhint: COMPILE=false" in run.text
 
 
 def test_learning_rate_0_changes_no_weight(train: Train) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -163,10 +164,28 @@ def test_evaluate_writes_what_it_prints(preset: Preset, trained: Trained) -> Non
     printed = re.search(r"^all +16 +(.*)$", run.text, re.MULTILINE)
     columns = ("map50", "map75", "map", "precision", "recall", "f1")
     assert printed and printed[1].split() == [f"{found['metrics'][name]:.3f}" for name in columns]
+    model = found["model"]
+    assert (model["name"], model["image_size"], model["device"]) == ("yolov8n", 64, "cpu")
+    assert 3_000_000 < model["parameters"] < 3_100_000 and 0 < model["latency_ms"] < 5000
+    assert 0.2 < model["memory_gb"] < 20 and model["hardware"]
     at = found["at_confidence"]
     assert f"{at['right']} right, {at['wrong']} wrong, {at['missed']} missed" in run.text
     assert at["right"] + at["missed"] == 16
     assert files(trained.data) + files(trained.run) == before
+
+
+def test_evaluate_and_the_end_of_training_are_one_judgement(preset: Preset, trained: Trained) -> None:
+    """The same split, the same model, the same evaluator: what `cvl runs compare` needs."""
+    run = preset("evaluate.py", SPLIT="test")
+    found = read(run, "evaluation/metrics.json")
+    at_the_end = json.loads((trained.run / "evaluation/metrics.json").read_text())
+    assert found["truth"] == at_the_end["truth"]
+    assert found["metrics"] == pytest.approx(at_the_end["metrics"], abs=1e-6)
+    assert found["model"]["parameters"] == at_the_end["model"]["parameters"]
+    truth = (run.folder / "evaluation" / "ground_truth.json").read_bytes()
+    assert hashlib.sha256(truth).hexdigest() == found["truth"]
+    names = [image["file_name"] for image in json.loads(truth)["images"]]
+    assert names == [f"test_{number}.png" for number in range(4)]  # of the user's files, not of our links
 
 
 def test_evaluate_writes_coco_results_that_fit_its_ground_truth(preset: Preset, trained: Trained) -> None:

@@ -56,7 +56,7 @@ def test_the_results_have_the_keys_of_the_guide(train: Train) -> None:
     }
     assert results["dataset"] == {"names": ["screens"], "train_size": 8, "val_size": 4, "test_size": 4}
     evaluation = json.loads((run.folder / "evaluation/metrics.json").read_text())
-    assert evaluation["split"] == "test"
+    assert evaluation["split"] == "test" and results["results"]["test_mAP"] == evaluation["metrics"]["map"]
     assert evaluation["groups"].keys() == {"button", "checkbox"}
     assert sum(group["n"] for group in evaluation["groups"].values()) == 16
 
