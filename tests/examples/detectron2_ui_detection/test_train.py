@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,7 @@ def test_mask_rcnn_of_the_zoo(train: Train) -> None:
     assert "the labels have no outlines: every box is its own mask" in run.text
     assert "from scratch: batch norm is trained" in run.text
     assert run.column("train/loss_mask")
+    shutil.rmtree(run.folder / "checkpoints")  # half a gigabyte
 
 
 def test_two_processes_share_the_work(train: Train) -> None:
