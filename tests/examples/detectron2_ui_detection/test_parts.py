@@ -15,7 +15,7 @@ from tests.examples.detectron2_ui_detection.conftest import EXAMPLE
 from tests.examples.training import REPOSITORY
 
 CHECKS = Path(__file__).parent / "inside" / "check_parts.py"
-RUNNER = REPOSITORY / "tests" / "examples" / "unet_crack_segmentation" / "inside" / "run.py"
+RUNNER = REPOSITORY / "tests" / "run_checks.py"
 
 
 def checks() -> list[str]:
