@@ -213,10 +213,12 @@ def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> B
         raise ValueError("bbox must be [x, y, width, height]")
     x, y, width, height = (float(v) for v in annotation["bbox"])
     outline = _outline(annotation.get("segmentation"))
-    return bounded(Box(label, x, y, x + width, y + height, outline), look.width, look.height)
+    return bounded(Box(label, x, y, x + width, y + height, outline=outline), look.width, look.height)
 
 
 def _outline(raw: object) -> tuple[tuple[float, ...], ...]:
     """The polygons of at least three points; ValueError where a coordinate is no number."""
-    found = [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
+    found = (
+        [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
+    )
     return tuple(polygon for polygon in found if len(polygon) >= 6 and len(polygon) % 2 == 0)

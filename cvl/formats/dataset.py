@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -39,7 +39,7 @@ class Box:
     y0: float
     x1: float
     y1: float
-    outline: tuple[tuple[float, ...], ...] = ()
+    outline: tuple[tuple[float, ...], ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,10 @@ def _best(picture: Picture, anchors: Anchors, image_size: int) -> torch.Tensor:
     scale = image_size / max(picture.width, picture.height)
     corners = [[side * scale for side in (box.x0, box.y0, box.x1, box.y1)] for box in picture.boxes]
     made = DefaultAnchorGenerator(
-        sizes=[[size] for size in anchors.sizes], aspect_ratios=[list(anchors.ratios)], strides=list(STRIDES)
+        sizes=[[size] for size in anchors.sizes],
+        aspect_ratios=[list(anchors.ratios)],
+        strides=list(STRIDES),
+        offset=0.0,  # MODEL.ANCHOR_GENERATOR.OFFSET; the class itself would say .5
     )
     height, width = picture.height * scale, picture.width * scale
     maps = [torch.zeros(1, 1, int(-(-height // stride)), int(-(-width // stride))) for stride in STRIDES]

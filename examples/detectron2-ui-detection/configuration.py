@@ -42,7 +42,7 @@ def base(model: str) -> Any:
     if any(cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE) and find_spec("detectron2._C") is None:
         raise UsageError(
             f"MODEL={model} needs deformable convolution, which the installed Detectron2 was not compiled with",
-            hint=f"MODEL={model.partition('_dconv')[0]}, or build the environment with DETECTRON2=<upstream>: see setup.sh",
+            hint=f"MODEL={model.partition('_dconv')[0]}, or the upstream package: DETECTRON2 in setup.sh",
         )
     return cfg
 

@@ -46,7 +46,9 @@ def _preset(manifest: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     """The preset whose own parameters have these values; of several the one that sets most."""
     trained = {name: preset.get("env", {}) for name, preset in manifest["presets"].items()}
     trained = {name: env for name, env in trained.items() if name in manifest["verification"]["presets"]}
-    fitting = [name for name, env in trained.items() if all(_same(values.get(key), value) for key, value in env.items())]
+    fitting = [
+        name for name, env in trained.items() if all(_same(values.get(key), value) for key, value in env.items())
+    ]
     return max(fitting, key=lambda name: len(trained[name]), default="")
 
 

@@ -4,8 +4,8 @@
     EXPORT_FORMAT=torchscript CHECKPOINT=best_model.pt cvl run detectron2-ui-detection export
 
 The same pictures go through both; beyond the tolerance the preset fails. The whole detector is exported, NMS and
-CONFIDENCE, IOU and MAX_DETECTIONS included. Input: one picture, 3xHxW, 0–255, BGR or RGB (export.json says which), of any
-size: best with the longer side IMAGE_SIZE. Outputs: boxes (Nx4, pixels of the input), classes, scores and, of Mask
+CONFIDENCE, IOU and MAX_DETECTIONS included. Input: one picture, 3xHxW, 0–255, BGR or RGB (export.json says which), of
+any size: best with the longer side IMAGE_SIZE. Outputs: boxes (Nx4, pixels of the input), classes, scores and, of Mask
 R-CNN, masks (Nx1x28x28, probabilities within each box).
 
 Both formats are traced, on the CPU: tracing writes the device into the graph. The ONNX exporter that torch prefers

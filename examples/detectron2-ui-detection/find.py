@@ -24,7 +24,10 @@ def find(
     image_size: int | None = None,
 ) -> list[list[Found]]:
     """Boxes of at least `confidence` on each file, most certain first."""
-    return [boxes_of(found) for found in instances(detector, files, device=device, confidence=confidence, image_size=image_size)]
+    return [
+        boxes_of(found)
+        for found in instances(detector, files, device=device, confidence=confidence, image_size=image_size)
+    ]
 
 
 def instances(

@@ -19,7 +19,7 @@ from cvl.kit import weights
 os.environ.setdefault("MPLCONFIGDIR", str(weights.cache() / "matplotlib"))
 Path(os.environ["MPLCONFIGDIR"]).mkdir(parents=True, exist_ok=True)
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-warnings.filterwarnings("ignore", message=r"`torch\.jit\.script.*` is deprecated")
+warnings.filterwarnings("ignore", message=r"`torch\.jit\..*` is deprecated")
 warnings.filterwarnings("ignore", message=r"torch\.meshgrid")
 warnings.filterwarnings("ignore", message=r"torch\.nn\.utils\.clip_grad_norm")
 

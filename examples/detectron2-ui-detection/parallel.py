@@ -32,7 +32,7 @@ def start(job: Callable[..., None], devices: int, *args: Any) -> None:
     try:
         launch(_begin, count, dist_url="auto", args=(job, args))
     except ProcessExitedException as error:  # it has said why
-        raise SystemExit(error.exit_code if 0 <= error.exit_code else 1) from None
+        raise SystemExit(max(error.exit_code, 0) or 1) from None
     except KeyboardInterrupt:
         _end_all()
         raise

@@ -59,10 +59,9 @@ def load(network: Any, start: Start) -> None:
         encoder.load_state_dict(imagenet.lite0(encoder.state_dict()))
         say(f"weights: ImageNet's for the backbone, from the package {imagenet.PACKAGE}")
         return
-    before = len(network.state_dict())
     found = DetectionCheckpointer(network)._load_model(_read(start.file))
     fresh = [*found.missing_keys, *(name for name, *_ in found.incorrect_shapes)]
-    if len(fresh) >= before:
+    if {name for name, _ in network.named_parameters()} <= {*fresh}:
         raise UsageError(
             f"WEIGHTS={start.file}: none of its tensors fits the model", hint="MODEL must be that of the weights"
         )

@@ -41,7 +41,9 @@ class Trainer(DefaultTrainer):
         self.average = averaging.ema(self.network, params.EMA) if params.EMA else None
         self.best = Best(higher=params.EARLY_STOP_METRIC != "val_loss", patience=params.PATIENCE)
         self.meters = Meters(self.device)
-        parts = {ours: getattr(self.network, theirs) for theirs, ours in _PARTS.items() if hasattr(self.network, theirs)}
+        parts = {
+            ours: getattr(self.network, theirs) for theirs, ours in _PARTS.items() if hasattr(self.network, theirs)
+        }
         self.groups = WeightGroups({name: part.parameters() for name, part in parts.items()})
         self.done = 0
 
@@ -83,10 +85,12 @@ class Trainer(DefaultTrainer):
         return torch.optim.AdamW(groups, lr=solver.BASE_LR)
 
     def build_hooks(self) -> list[Any]:
-        """Timing, the learning rate, and the library's own log; validation and checkpoints come with the epochs."""
-        own = [hooks.IterationTimer(), hooks.LRScheduler()]
+        """Timing, the learning rate, validation, and the library's own log, which takes what stood there before it."""
+        own = [hooks.IterationTimer(), hooks.LRScheduler(), hooks.CallbackHook(after_step=self.end_epoch)]
         if comm.is_main_process():
-            own.append(hooks.PeriodicWriter([JSONWriter(f"{self.cfg.OUTPUT_DIR}/metrics.json")], period=min(20, self.steps)))
+            own.append(
+                hooks.PeriodicWriter([JSONWriter(f"{self.cfg.OUTPUT_DIR}/metrics.json")], period=min(20, self.steps))
+            )
         return own
 
     def train(self, log: RunLog, keeper: Any) -> None:
@@ -96,36 +100,41 @@ class Trainer(DefaultTrainer):
         with EventStorage(self.start_iter) as self.storage:
             self.before_train()
             try:
-                for self.epoch in range(self.done + 1, epochs + 1):
+                for epoch in range(self.done + 1, epochs + 1):
                     if self.best.stop:
                         waited = f"{self.params.PATIENCE} validations without a better {self.params.EARLY_STOP_METRIC}"
                         run.say(f"{waited}: stopping")
                         break
-                    self.train_epoch(keeper)
+                    self.train_epoch(epoch, keeper)
             finally:
                 self.after_train()
 
-    def train_epoch(self, keeper: Any) -> None:
-        epoch, began = self.epoch, time.monotonic()
+    def train_epoch(self, epoch: int, keeper: Any) -> None:
+        self.epoch, began = epoch, time.monotonic()
         self.losses: list[float] = []
         self.meters.reset()
         loading.begin_epoch(self.data_loader, epoch)
         self.model.train()
         self._steps = self.grouped()
-        for self.iter in range((epoch - 1) * self.steps, epoch * self.steps):
+        numbers = range((epoch - 1) * self.steps, epoch * self.steps)
+        for self.iter in numbers:
             self.before_step()
             self.run_step()
             self.after_step()
-        row = self.meters.read() | self.groups.read()
-        validated = epoch % self.params.VAL_EVERY == 0 or epoch == self.params.NUM_EPOCHS
-        found = first(self.validate) if validated else {}
-        is_best = validated and self.best.update(self.chosen(found))
-        self.log.scalars({**found, **row}, step=self.iter + 1, epoch=epoch)
-        saved = keeper.save(epoch, found, is_best=is_best)
+        is_best = bool(self.found) and self.best.update(self.chosen(self.found))
+        self.log.scalars({**self.found, **self.costs, **self.groups.read()}, step=self.iter + 1, epoch=epoch)
+        saved = keeper.save(epoch, self.found, is_best=is_best)
         rate = self.optimizer.param_groups[0]["lr"]
         seconds = time.monotonic() - began
         self.log.epoch(epoch, self.losses, seconds=seconds, learning_rate=rate, is_best=is_best, checkpoint=saved)
-        self.progress.line(self.line(found, is_best=is_best))
+        self.progress.line(self.line(self.found, is_best=is_best))
+
+    def end_epoch(self, _: Any) -> None:
+        """After the last step of an epoch: what it cost, and validation where it is due."""
+        if self.iter + 1 == self.epoch * self.steps:
+            self.costs = self.meters.read()
+            due = self.epoch % self.params.VAL_EVERY == 0 or self.epoch == self.params.NUM_EPOCHS
+            self.found = first(self.validate) if due else {}
 
     def grouped(self) -> Iterator[list[Any]]:
         """The batches of each step."""
@@ -152,7 +161,9 @@ class Trainer(DefaultTrainer):
         weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.params.GRAD_CLIP or math.inf))
         if not math.isfinite(norm) and not self.scaler.is_enabled():  # fp16 leaves such a step out and scales less
-            raise self.stopped(f"the gradient is {norm}", [record["file_name"] for batch in batches for record in batch])
+            raise self.stopped(
+                f"the gradient is {norm}", [record["file_name"] for batch in batches for record in batch]
+            )
         rates = {"train/lr": self.optimizer.param_groups[0]["lr"], "train/grad_norm": norm}
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -202,7 +213,9 @@ class Trainer(DefaultTrainer):
 
     def chosen(self, row: dict[str, float]) -> float:
         """The value that EARLY_STOP_METRIC names."""
-        return row["val/loss" if self.params.EARLY_STOP_METRIC == "val_loss" else f"val/{self.params.EARLY_STOP_METRIC}"]
+        return row[
+            "val/loss" if self.params.EARLY_STOP_METRIC == "val_loss" else f"val/{self.params.EARLY_STOP_METRIC}"
+        ]
 
     def line(self, row: dict[str, float], *, is_best: bool) -> str:
         text = f"epoch {self.epoch}/{self.params.NUM_EPOCHS}: loss {sum(self.losses) / len(self.losses):.4g}"

@@ -120,3 +120,18 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> Non
     )
     coco.write(boxes.BoxDataset(("a",), {"train": items, "val": ()}), tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out/images/train").iterdir()) == ["same-2.png", "same.png"]
+
+
+def test_polygons_are_outlines_and_come_back(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    triangle = [1.0, 1.0, 5.0, 1.0, 3.0, 4.0]
+    raw["annotations"][0]["segmentation"] = [triangle, [1.0, 2.0]]  # a point is no outline
+    raw["annotations"][1]["segmentation"] = {"counts": [1], "size": [1, 1]}
+    folders.text(root / "train.json", json.dumps(raw))
+    dataset = boxes.read(root)
+    outlines = [box.outline for p in dataset.splits["train"] for box in p.boxes]
+    assert outlines == [(tuple(triangle),), ()]
+    items = [(p.path.name, p) for p in dataset.splits["train"]]
+    written = coco.document(dataset.classes, items)["annotations"]
+    assert [annotation.get("segmentation") for annotation in written] == [[triangle], None]
