@@ -34,7 +34,7 @@ def cell(image: Image.Image, boxes: Sequence[Box], text: str) -> Cell:
     """`image` and its boxes, scaled to what is shown; what is tiny is enlarged, at most twice."""
     scale = min(CELL[0] / image.width, CELL[1] / image.height, 2.0)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    scaled = [Box(b.label, *(side * scale for side in (b.x0, b.y0, b.x1, b.y1))) for b in boxes]
+    scaled = [Box(b.label, b.x0 * scale, b.y0 * scale, b.x1 * scale, b.y1 * scale) for b in boxes]
     exact = Image.Resampling.NEAREST if scale > 1 else None
     return Cell(image.resize(size, exact), scaled, text)
 
