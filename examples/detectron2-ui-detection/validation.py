@@ -14,6 +14,7 @@ from library import EventStorage
 from screens import Screens, resize
 from torch import nn
 
+from cvl.errors import DataError, MetricsError
 from cvl.kit import detection
 from cvl.kit.detection import Scores
 from cvl.kit.seeds import seeded
@@ -26,7 +27,10 @@ def scores(model: Any, cfg: Any, view: View, split: str, *, device: str) -> Scor
     pictures = view.data.splits[split]
     detector = Detector(model, cfg, {}, view.data.classes)
     found = find(detector, [picture.path for picture in pictures], device=device, confidence=CONFIDENCE)
-    return detection.evaluate(pictures, found, view.data.classes)
+    try:
+        return detection.evaluate(pictures, found, view.data.classes)
+    except DataError as error:  # there were boxes when the data was checked
+        raise MetricsError(f"{split}: {error.message}", hint="look at what lost them on the way to the model") from None
 
 
 def loss(model: Any, cfg: Any, view: View, split: str, *, seed: int, batch_size: int) -> float:

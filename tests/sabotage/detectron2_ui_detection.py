@@ -40,9 +40,10 @@ def loss_negated() -> None:
 
 
 def loss_nan() -> None:
-    _change_losses(
-        lambda losses, call: {name: loss * float("nan") for name, loss in losses.items()} if call == NAN_CALL else losses
-    )
+    def change(losses: dict[str, Any], call: int) -> dict[str, Any]:
+        return {name: loss * float("nan") for name, loss in losses.items()} if call == NAN_CALL else losses
+
+    _change_losses(change)
 
 
 def frozen() -> None:
