@@ -29,8 +29,8 @@ class View:
 
     @property
     def evaluation_split(self) -> str:
-        """`test` where there is one, else `val`."""
-        return "test" if self.data.splits.get("test") else "val"
+        """`test` where there is one with boxes, else `val`."""
+        return "test" if any(picture.boxes for picture in self.data.splits.get("test", ())) else "val"
 
     @property
     def with_masks(self) -> bool:

@@ -55,7 +55,7 @@ def main() -> None:
     network = models.build(
         params.MODEL,
         params.ENCODER,
-        weights="none" if done else params.WEIGHTS,  # those of the checkpoint come instead
+        weights=resumed.weights if resumed and done else params.WEIGHTS,  # what the groups' change is measured from
         image_size=views.sides(params.IMAGE_SIZE, 1),
         embed_dim=params.EMBED_DIM,
     )
@@ -101,15 +101,15 @@ def main() -> None:
     keeper = trained.Keeper(fabric, folder, params, parts, effective=effective)
     if resumed:
         keeper.restore(resumed)
-    if fabric.is_global_zero:
-        job = {"example": Path(__file__).parent.name, "device": device, "splits": sets.sizes}
-        write_config(folder, params.settings, effective=effective, **job)
     log = processes.in_first(
         fabric,
         lambda: RunLog(
             folder, resumed_epoch=done if resumed else None, name=params.EXPERIMENT_NAME, config=params.as_dict()
         ),
     )
+    if fabric.is_global_zero:
+        job = {"example": Path(__file__).parent.name, "device": device, "splits": sets.sizes}
+        write_config(folder, params.settings, effective=effective, **job)
     meters, progress = Meters(device), Progress(params.NUM_EPOCHS * len(loader), done * len(loader))
     step = done * steps
 

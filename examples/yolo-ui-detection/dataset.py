@@ -32,8 +32,8 @@ class View:
 
     @property
     def evaluation_split(self) -> str:
-        """`test` where there is one, else `val`."""
-        return "test" if self.links.get("test") else "val"
+        """`test` where there is one with boxes, else `val`."""
+        return "test" if any(picture.boxes for picture in self.data.splits.get("test", ())) else "val"
 
     def size(self, split: str) -> int:
         return len(self.links.get(split, ()))

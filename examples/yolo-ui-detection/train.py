@@ -65,12 +65,12 @@ def main() -> None:
 
     run.say(f"seed {params.SEED}{', deterministic' if params.DETERMINISTIC else ''}")
     sizes = {split: view.size(split) for split in ("train", "val", "test")}
-    job = {"example": Path(__file__).parent.name, "device": device, "splits": sizes}
-    write_config(folder, params.settings, effective=effective, **job)
     if start:
         start.check_classes(view.data.classes)
         resume.bring_over(start, folder)
     log = RunLog(folder, resumed_epoch=start.done if start else None, config=params.as_dict())
+    job = {"example": Path(__file__).parent.name, "device": device, "splits": sizes}
+    write_config(folder, params.settings, effective=effective, **job)
 
     trainer = Trainer(
         log,

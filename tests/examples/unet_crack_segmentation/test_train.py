@@ -99,6 +99,15 @@ def kill_somewhere(draw: random.Random, command: list[str], env: dict[str, str],
     return process.returncode
 
 
+def test_a_resumed_run_measures_the_change_of_weights_from_where_the_first_one_began(train: Train) -> None:
+    values = {"WEIGHTS": "imagenet", "ENCODER": "tu-tf_efficientnet_lite0"}
+    whole = train("whole", **values, NUM_EPOCHS="2", SCHEDULER="constant")
+    first = train("first", **values, NUM_EPOCHS="1", SCHEDULER="constant")
+    again = train("first", **values, NUM_EPOCHS="2", SCHEDULER="constant", RESUME=str(first.folder))
+    assert again.code == 0, again.text
+    assert again.column("params/encoder/change") == whole.column("params/encoder/change")
+
+
 def equal(python: Path, environment: dict[str, str], a: Path, b: Path) -> bool:
     script = f"""
 import torch
