@@ -128,6 +128,8 @@ def _sure(one: Outputs, paired: set[int], limit: Limit) -> int:
 def beyond(found: Agreement, tolerance: Tolerance) -> list[str]:
     """What is worse than the tolerance."""
     problems = []
+    if found.matched is None:
+        problems.append("no box was certain enough to compare, a lower CONFIDENCE has some")
     if found.box_px > tolerance.box_px:
         problems.append(f"a box differs by {found.box_px:.3g} px (tolerance {tolerance.box_px:g})")
     if found.score > tolerance.score:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import backbone  # noqa: F401  registers itself
+from configuration import runs_here
 from library import CfgNode, build_model, get_cfg
 
 from cvl.errors import DataError, UsageError
@@ -51,8 +51,12 @@ def load(file: Path) -> Detector:
     if any(name not in state for name in _NEEDED):
         raise UsageError(f"CHECKPOINT {file}: was not trained by this example", hint="best_model.pt of one of its runs")
     cfg = configuration(state["cfg"])
+    runs_here(cfg, str(state["config"].get("MODEL")))
     model = build_model(cfg)
-    model.load_state_dict(state["model"])
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise UsageError(f"CHECKPOINT {file}: its weights are not those of its configuration") from error
     return Detector(model.eval(), cfg, state["config"], tuple(state["classes"]))
 
 

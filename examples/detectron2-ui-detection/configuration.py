@@ -39,12 +39,17 @@ def base(model: str) -> Any:
         _make_light(cfg)
         return cfg
     cfg.merge_from_file(model_zoo.get_config_file(zoo_file(model)))
+    runs_here(cfg, model)
+    return cfg
+
+
+def runs_here(cfg: Any, model: str) -> None:
+    """UsageError where the installed Detectron2 lacks what `cfg` needs."""
     if any(cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE) and find_spec("detectron2._C") is None:
         raise UsageError(
             f"MODEL={model} needs deformable convolution, which the installed Detectron2 was not compiled with",
             hint=f"MODEL={model.partition('_dconv')[0]}, or the upstream package: DETECTRON2 in setup.sh",
         )
-    return cfg
 
 
 def zoo_file(model: str) -> str:
@@ -96,11 +101,17 @@ def numbers(text: str, name: str) -> list[float]:
     return found
 
 
+def anchor_sizes(text: str) -> list[float]:
+    """ANCHOR_SIZES, one for each level of the pyramid."""
+    wanted = numbers(text, "ANCHOR_SIZES")
+    if len(wanted) != LEVELS:
+        raise UsageError(f"ANCHOR_SIZES={text}: {len(wanted)} sizes for {LEVELS} levels of the feature pyramid")
+    return wanted
+
+
 def set_anchors(cfg: Any, sizes: str, ratios: str) -> None:
     """One size for each level of the pyramid (RetinaNet: also 2^(1/3) and 2^(2/3) times it), all ratios at each."""
-    wanted = numbers(sizes, "ANCHOR_SIZES")
-    if len(wanted) != LEVELS:
-        raise UsageError(f"ANCHOR_SIZES={sizes}: {len(wanted)} sizes for {LEVELS} levels of the feature pyramid")
+    wanted = anchor_sizes(sizes)
     octaves = (1.0, 2 ** (1 / 3), 2 ** (2 / 3)) if cfg.MODEL.META_ARCHITECTURE == "RetinaNet" else (1.0,)
     cfg.MODEL.ANCHOR_GENERATOR.SIZES = [[size * octave for octave in octaves] for size in wanted]
     cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS = [numbers(ratios, "ASPECT_RATIOS")]

@@ -14,11 +14,19 @@ from library import verify_results
 
 from cvl.contract import MANIFEST
 from cvl.kit.run import say
+from cvl.params import SOURCES, Values
 
 
-def results(folder: Path, values: Mapping[str, Any], device: str) -> list[list[Any]]:
-    """[["bbox", "AP50", centre, tolerance]] in percent, from the calibrated range that holds for these parameters."""
+def results(folder: Path, params: Values, effective: Mapping[str, Any], device: str) -> list[list[Any]]:
+    """[["bbox", "AP50", centre, tolerance]] in percent, from the calibrated range that holds for these parameters.
+
+    It was measured on the shipped sample with the preset's own: for others there is none.
+    """
     manifest = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
+    matter = {name for name, entry in manifest["parameters"].items() if entry.get("affects_result", True)}
+    if any(params.settings[name].source not in SOURCES[:3] for name in matter):
+        return []
+    values = params.as_dict() | effective
     rules = manifest["verification"]["presets"].get(_preset(manifest, values), [])
     known = {**values, "device": device}
     for rule in rules:

@@ -71,5 +71,4 @@ def judging(model: Any, confidence: float) -> Iterator[None]:
 
 def _thresholds(model: Any) -> list[tuple[Any, str]]:
     """Where the library keeps its smallest score: each box predictor (cascade: several), or RetinaNet itself."""
-    found = [(part, "test_score_thresh") for part in model.modules() if hasattr(part, "test_score_thresh")]
-    return found
+    return [(part, "test_score_thresh") for part in model.modules() if hasattr(part, "test_score_thresh")]

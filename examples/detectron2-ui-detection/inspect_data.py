@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import anchors
-from configuration import numbers
+from configuration import anchor_sizes, numbers
 from dataset import SAMPLE, spread
 from library import quiet
 
@@ -56,7 +56,7 @@ def say_anchors(data: BoxDataset, params: Values) -> str:
         return "no box in train that anchors could reach"
     ours = anchors.Anchors(
         "this run",
-        tuple(numbers(params.ANCHOR_SIZES, "ANCHOR_SIZES")),
+        tuple(anchor_sizes(params.ANCHOR_SIZES)),
         tuple(numbers(params.ASPECT_RATIOS, "ASPECT_RATIOS")),
     )
     title = f"boxes of train that an anchor reaches, {params.IMAGE_SIZE} px:"

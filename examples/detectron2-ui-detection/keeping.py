@@ -28,7 +28,7 @@ class Keeper:
         trainer, state = self.trainer, resumed.state
         trainer.done, trainer.start_iter = resumed.epoch, resumed.epoch * trainer.steps
         for name, part in self.parts.items():
-            if name in state:
+            if state.get(name):  # a scaler that was off has none
                 part.load_state_dict(state[name])
         if state.get("normaliser") is not None:  # of RetinaNet: its running count of positives
             trainer.network.loss_normalizer = state["normaliser"]

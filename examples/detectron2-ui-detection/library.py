@@ -1,7 +1,7 @@
 """Detectron2, as this example uses it: import its names from here and nowhere else.
 
-Three things in it are put right: it gives DistributedDataParallel a GPU's number even where there is no GPU, it prints
-every model, and it warns of what newer versions of torch and setuptools will no longer have.
+What is put right: it gives DistributedDataParallel a GPU's number even where there is no GPU, sets up its own logging,
+prints every model, and warns of what newer versions of torch and setuptools will no longer have.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ try:
     from detectron2.engine import DefaultTrainer, hooks, launch
     from detectron2.evaluation import verify_results
     from detectron2.export import TracingAdapter
-    from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+    from detectron2.layers import ShapeSpec
     from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone, build_model
     from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
     from detectron2.modeling.backbone.fpn import LastLevelMaxPool
     from detectron2.solver.build import get_default_optimizer_params
-    from detectron2.structures import BitMasks, Boxes, BoxMode, Instances, PolygonMasks, pairwise_iou
+    from detectron2.structures import BitMasks, Boxes, BoxMode, Instances, pairwise_iou
     from detectron2.utils import comm
     from detectron2.utils.events import EventStorage, JSONWriter
 except ImportError as error:
@@ -61,12 +61,10 @@ __all__ = [
     "DefaultTrainer",
     "DetectionCheckpointer",
     "EventStorage",
-    "FrozenBatchNorm2d",
     "Instances",
     "JSONWriter",
     "LastLevelMaxPool",
     "MetadataCatalog",
-    "PolygonMasks",
     "ShapeSpec",
     "T",
     "TracingAdapter",

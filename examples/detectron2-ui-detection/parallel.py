@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch
 from library import comm, launch
 from torch.multiprocessing import ProcessExitedException
 
-from cvl.errors import UsageError
+from cvl.errors import JobError, UsageError
 from cvl.kit import run
 from cvl.kit.run import say
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=1)  # while the first process validates, the others wait
 
 
 def start(job: Callable[..., None], devices: int, *args: Any) -> None:
@@ -30,9 +33,13 @@ def start(job: Callable[..., None], devices: int, *args: Any) -> None:
         return
     say(f"{count} processes")
     try:
-        launch(_begin, count, dist_url="auto", args=(job, args))
-    except ProcessExitedException as error:  # it has said why
-        raise SystemExit(max(error.exit_code, 0) or 1) from None
+        launch(_begin, count, dist_url="auto", args=(job, args), timeout=PATIENCE)
+    except ProcessExitedException as error:
+        if error.exit_code < 0:
+            hint = "out of memory? BATCH_SIZE, IMAGE_SIZE or NUM_WORKERS may be too high"
+            ended = signal.Signals(-error.exit_code).name
+            raise JobError(f"process {error.error_index} was ended by {ended}", hint=hint) from None
+        raise SystemExit(error.exit_code or 1) from None  # it has said why
     except KeyboardInterrupt:
         _end_all()
         raise
@@ -50,7 +57,7 @@ def in_first(make: Callable[[], T]) -> T:
 
 def _begin(job: Callable[..., None], args: tuple[Any, ...]) -> None:
     os.environ["LOCAL_RANK"] = str(comm.get_local_rank())  # only the first one talks
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // comm.get_local_size()))
+    torch.set_num_threads(max(1, torch.get_num_threads() // comm.get_local_size()))
     try:
         run.main(lambda: job(*args))
     except SystemExit as end:

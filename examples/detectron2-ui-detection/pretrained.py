@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from configuration import OURS, base, zoo_file
 from library import DetectionCheckpointer, model_zoo
@@ -116,13 +117,20 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(
             f"WEIGHTS={file}: holds no weights ({type(error).__name__})", hint="a .pkl or .pth of the zoo, or a .pt"
         ) from error
-    if not isinstance(content, dict):
-        raise UsageError(f"WEIGHTS={file}: holds no weights", hint="a .pkl or .pth of the zoo, or a .pt")
+    found = _named(content, file.suffix) if isinstance(content, dict) else {"model": None}
+    tensors = found["model"].values() if isinstance(found["model"], dict) else [None]
+    if not all(isinstance(tensor, (np.ndarray, torch.Tensor)) for tensor in tensors):
+        raise UsageError(f"WEIGHTS={file}: holds other things than weights", hint="a .pkl or .pth of the zoo, or a .pt")
+    return found
+
+
+def _named(content: dict[str, Any], suffix: str) -> dict[str, Any]:
     if isinstance(content.get("model"), dict):
         return {key: content[key] for key in ("model", "__author__", "matching_heuristics") if key in content}
-    if file.suffix == ".pkl":  # of Caffe2, as the ImageNet weights are
-        blobs = {name: value for name, value in content.get("blobs", content).items() if not name.endswith("_momentum")}
-        return {"model": blobs, "__author__": "Caffe2", "matching_heuristics": True}
+    blobs = content.get("blobs", content)
+    if suffix == ".pkl" and isinstance(blobs, dict):  # of Caffe2, as the ImageNet weights are
+        kept = {name: value for name, value in blobs.items() if not str(name).endswith("_momentum")}
+        return {"model": kept, "__author__": "Caffe2", "matching_heuristics": True}
     return {"model": content}
 
 

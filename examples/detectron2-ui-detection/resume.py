@@ -71,7 +71,7 @@ def find(params: Values) -> Resumed | None:
         return Resumed(None, folder, {})
     file = checkpoints.resume_from(params.RESUME)
     state = checkpoints.read(file)
-    if "optimizer" not in state or "config" not in state:
+    if not {"optimizer", "config", "cfg", "classes", "steps"} <= state.keys():
         raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
     wanted_now = params.as_dict() | {"FREEZE": frozen_stages(params, state["config"]["WEIGHTS"])}
     for name in _KEPT:

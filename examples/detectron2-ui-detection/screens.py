@@ -90,6 +90,7 @@ class Screens:
         instances = utils.annotations_to_instances(annotations, shape)
         if self._masks and len(instances):
             instances.gt_boxes = instances.gt_masks.get_bounding_boxes()  # a crop may have cut the outline
+            instances.gt_boxes.clip(shape)
         found = {name: record[name] for name in ("file_name", "height", "width", "image_id")}
         return found | {"image": _tensor(turned.image), "instances": utils.filter_empty_instances(instances)}
 

@@ -56,13 +56,10 @@ def train(device: str, params: Values) -> None:
     # Data: checked before the first step, registered in the library's catalogue.
     view = prepare(params.DATA_DIR, max_bad=params.MAX_BAD, max_train=params.MAX_TRAIN_SAMPLES, seed=params.SEED)
 
-    # Weights: fetched by one process; a run that goes on has its own.
-    if resumed and resumed.epoch:
-        start = pretrained.Start("none")
-        weights = resumed.weights
-    else:
-        start = parallel.first(lambda: pretrained.find(params.WEIGHTS, params.MODEL))
-        weights = start.kind
+    # Weights: fetched by one process; where a run goes on, what the change of its weights is measured from.
+    began_with = resumed.weights if resumed and resumed.epoch else params.WEIGHTS
+    start = parallel.first(lambda: pretrained.find(began_with, params.MODEL))
+    weights = resumed.weights if resumed and resumed.epoch else start.kind
     precision = precision_on(device, params.PRECISION)
 
     # Configuration: the zoo's, with what the parameters change. The library counts iterations.
@@ -79,13 +76,13 @@ def train(device: str, params: Values) -> None:
         processes=comm.get_world_size(),
     )
     if cfg.MODEL.MASK_ON and not view.with_masks:
-        run.say("the labels have no outlines: every box is its own mask")
+        run.say("no outlines (COCO polygons) in the labels: every box is its own mask")
     effective = {
         "WEIGHTS": weights,
         "PRECISION": precision,
         "FREEZE": configuration.frozen_stages(params, weights),
     }
-    cfg.TEST.EXPECTED_RESULTS = expected.results(Path(__file__).parent, params.as_dict() | effective, device)
+    cfg.TEST.EXPECTED_RESULTS = expected.results(Path(__file__).parent, params, effective, device)
     cfg.freeze()
     screens = cfg.SOLVER.IMS_PER_BATCH
     run.say(f"{params.NUM_EPOCHS} epochs = {cfg.SOLVER.MAX_ITER} iterations of {screens} screens, {steps} an epoch")
@@ -102,18 +99,17 @@ def train(device: str, params: Values) -> None:
     trained = sum(weight.numel() for weight in trainer.network.parameters() if weight.requires_grad)
     run.say(f"{trained:,} trainable parameters")
     sizes = {split: view.size(split) for split in ("train", "val", "test")}
+    done = resumed.epoch if resumed else None
+    log = parallel.in_first(lambda: RunLog(folder, resumed_epoch=done, config=params.as_dict()))
     if comm.is_main_process():
         job = {"example": Path(__file__).parent.name, "device": device, "splits": sizes}
         write_config(folder, params.settings, effective=effective, **job)
         write_text(folder / "native" / "config.yaml", cfg.dump())
-    done = resumed.epoch if resumed else None
-    log = parallel.in_first(lambda: RunLog(folder, resumed_epoch=done, config=params.as_dict()))
 
     trainer.train(log, keeper)
     if comm.is_main_process():
         test = prove(folder, view, device, log, cfg)
         write_json(folder / "training_results.json", summary(folder, params, view, log, test, began))
-    comm.synchronize()
 
 
 def precision_on(device: str, wanted: str) -> str:

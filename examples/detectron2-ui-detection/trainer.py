@@ -87,11 +87,8 @@ class Trainer(DefaultTrainer):
     def build_hooks(self) -> list[Any]:
         """Timing, the learning rate, validation, and the library's own log, which takes what stood there before it."""
         own = [hooks.IterationTimer(), hooks.LRScheduler(), hooks.CallbackHook(after_step=self.end_epoch)]
-        if comm.is_main_process():
-            own.append(
-                hooks.PeriodicWriter([JSONWriter(f"{self.cfg.OUTPUT_DIR}/metrics.json")], period=min(20, self.steps))
-            )
-        return own
+        self.native = [JSONWriter(f"{self.cfg.OUTPUT_DIR}/metrics.json")] if comm.is_main_process() else []
+        return [*own, hooks.PeriodicWriter(self.native, period=min(20, self.steps))] if self.native else own
 
     def train(self, log: RunLog, keeper: Any) -> None:
         """What is left of NUM_EPOCHS: the library's loop, with epochs in it."""
@@ -123,6 +120,8 @@ class Trainer(DefaultTrainer):
             self.after_step()
         is_best = bool(self.found) and self.best.update(self.chosen(self.found))
         self.log.scalars({**self.found, **self.costs, **self.groups.read()}, step=self.iter + 1, epoch=epoch)
+        for writer in self.native:  # before the checkpoint, after which a run goes on
+            writer.write()
         saved = keeper.save(epoch, self.found, is_best=is_best)
         rate = self.optimizer.param_groups[0]["lr"]
         seconds = time.monotonic() - began
@@ -146,7 +145,10 @@ class Trainer(DefaultTrainer):
                 batches = []
 
     def run_step(self) -> None:
-        """One step of the optimizer; each batch weighs by its pictures, as in one large batch."""
+        """One step of the optimizer; each batch weighs by its pictures.
+
+        Like one large batch, not equal to it: the library draws proposals and takes their mean batch by batch.
+        """
         batches = next(self._steps)
         self.meters.loaded()
         step = Step(sum(map(len, batches)))

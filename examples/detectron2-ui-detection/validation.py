@@ -17,7 +17,7 @@ from torch import nn
 from cvl.errors import DataError, MetricsError
 from cvl.kit import detection
 from cvl.kit.detection import Scores
-from cvl.kit.seeds import seeded
+from cvl.kit.seeds import derive
 
 CONFIDENCE = 0.01  # mAP goes over all confidences; below it there is next to nothing
 
@@ -37,7 +37,8 @@ def loss(model: Any, cfg: Any, view: View, split: str, *, seed: int, batch_size:
     """The mean loss of a picture, each time with the same anchors and proposals drawn."""
     data = Screens(view.records(split), cfg, [resize(cfg.INPUT.MAX_SIZE_TEST)], seed=seed)
     total = 0.0
-    with torch.no_grad(), seeded(seed), EventStorage(), _losing(model):
+    with torch.no_grad(), torch.random.fork_rng(), EventStorage(), _losing(model):
+        torch.manual_seed(derive(seed))  # of the GPU as well: there the library draws its samples
         for begin in range(0, len(data), batch_size):
             batch = [data[0, index] for index in range(begin, min(len(data), begin + batch_size))]
             total += float(sum(model(batch).values())) * len(batch)
@@ -55,7 +56,7 @@ def native(found: Scores) -> dict[str, float]:
 @contextmanager
 def _losing(model: Any) -> Iterator[None]:
     """The library's models give losses in training mode only; nothing in them learns from this."""
-    training, normaliser = model.training, getattr(model, "loss_normalizer", None)
+    training, normaliser = model.training, vars(model).pop("loss_normalizer", None)  # RetinaNet's count of positives
     model.train()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -63,6 +64,7 @@ def _losing(model: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        if normaliser is not None:  # RetinaNet's running count of positives
+        vars(model).pop("loss_normalizer", None)
+        if normaliser is not None:
             model.loss_normalizer = normaliser
         model.train(training)

@@ -26,6 +26,7 @@ from cvl import params as parameters
 from cvl.errors import CvlError
 from cvl.formats.boxes import Box, Picture
 from cvl.kit import checkpoints
+from cvl.params import Setting, Values
 
 EXAMPLE = Path(configuration.__file__).parent
 FOLDER = Path(tempfile.mkdtemp())
@@ -185,11 +186,19 @@ def check_expected_results_are_the_calibrated_range() -> None:
     bounds = {"range": {"metric": "map50", "min": 0.3}, "when": {"device": "cpu"}, "calibrated": {"runs": 3}}
     presets = {"train": {"command": []}, "smoke": {"env": {"NUM_EPOCHS": 2}}, "data": {}}
     rules = {"train": [{"range": {"metric": "map50", "min": 0.5}}], "smoke": [bounds]}
-    text = yaml.safe_dump({"presets": presets, "verification": {"presets": rules}})
+    declared = {"NUM_EPOCHS": {"default": 3}, "LR": {"default": 0.1}, "SEED": {"default": 0, "affects_result": False}}
+    text = yaml.safe_dump({"presets": presets, "parameters": declared, "verification": {"presets": rules}})
     (FOLDER / "example.yaml").write_text(text)
-    assert expected.results(FOLDER, {"NUM_EPOCHS": 2}, "cpu") == [["bbox", "AP50", 65.0, 35.0]]
-    assert expected.results(FOLDER, {"NUM_EPOCHS": 2}, "cuda") == []
-    assert expected.results(FOLDER, {"NUM_EPOCHS": 3}, "cpu") == []  # of train, whose range nobody calibrated
+
+    def told(epochs: int = 2, device: str = "cpu", **sources: str) -> list[list[Any]]:
+        known = {"NUM_EPOCHS": epochs, "LR": 0.1, "SEED": 0}
+        settings = {name: Setting(value, sources.get(name, "preset")) for name, value in known.items()}
+        return expected.results(FOLDER, Values(settings), {}, device)
+
+    assert told() == told(SEED="-e") == [["bbox", "AP50", 65.0, 35.0]]
+    assert told(device="cuda") == []
+    assert told(epochs=3) == []  # of train, whose range nobody calibrated
+    assert told(LR="-e") == []
     cfg = SimpleNamespace(TEST=SimpleNamespace(EXPECTED_RESULTS=[["bbox", "AP50", 65.0, 35.0]]))
     expected.tell(cfg, 0.2)  # only says so
     expected.tell(cfg, 0.4)
@@ -197,7 +206,7 @@ def check_expected_results_are_the_calibrated_range() -> None:
 
 def check_what_does_not_fit_a_run_is_not_resumed() -> None:
     config = values().as_dict() | {"WEIGHTS": "none", "FREEZE": 0}
-    state = {"model": {}, "optimizer": {}, "epoch": 2, "config": config, "classes": ["a"], "steps": 5}
+    state = {"model": {}, "optimizer": {}, "epoch": 2, "config": config, "cfg": "", "classes": ["a"], "steps": 5}
     file = FOLDER / "checkpoints" / "latest_model.pt"
     checkpoints.write(file, state)
     found = resume.find(values(RESUME=str(file), NUM_EPOCHS="3"))
