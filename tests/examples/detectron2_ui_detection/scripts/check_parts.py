@@ -76,7 +76,8 @@ def check_agreement() -> None:
     assert measured(one, outputs((0.0, 0, 0.9), (302.0, 1, 0.5))).matched == 0.5  # elsewhere
     assert measured(one, outputs((0.0, 0, 0.9))).matched == 2 / 3  # missing
     assert measured(one, outputs()).matched == 0
-    assert measured(outputs(), outputs()).matched is None
+    nothing = measured(outputs(), outputs())
+    assert nothing.matched is None and len(agreement.beyond(nothing, agreement.TOLERANCE)) == 1  # proves nothing
     edge = outputs((0.0, 0, 0.9), (300.0, 1, 0.1005))
     assert measured(edge, outputs((0.0, 0, 0.9))).matched == 1  # as certain as CONFIDENCE: either way
     assert measured(one, outputs((0.0, 0, 0.9), (600.0, 1, 0.5)), most=2).matched == 1  # the last of the list
