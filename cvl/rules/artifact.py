@@ -11,7 +11,7 @@ from cvl.readers.base import Series
 from cvl.rules.case import NO_FINITE, Finding, exceeds, failed, passed, shown
 from cvl.rules.comparisons import spellings
 from cvl.rules.log import Log, Missing, best, finite
-from cvl.rules.model import Metric, Rule, Where
+from cvl.rules.model import Metric, Rule, Status, Where
 
 _TORCH = {".pt", ".pth", ".ckpt", ".bin"}
 _ZIP = {".zip", ".npz"}
@@ -44,6 +44,9 @@ def judge_reload(rule: Rule, log: Log) -> Finding:
     """The metric measured again on the checkpoint read from disk, against what was logged when it was the best."""
     metric, tolerance = log.metrics[str(rule.options["reload"])], float(str(rule.options.get("tol", 0.01)))
     decides = _decides(rule, log, metric)
+    if decides is None:
+        unknown = f"the best goes by {rule.options['best_by']}, which is not known here"
+        return Finding(Status.NOT_RUN, rule.terms(), reason=unknown)
     logged, by = log.get(metric.name), log.get(decides.name)
     again = log.find([f"reload/{name}" for name in spellings(metric)])
     kept = metric.name if decides == metric else f"{metric.name} of best {decides.name}"
@@ -59,9 +62,14 @@ def judge_reload(rule: Rule, log: Log) -> Finding:
     return failed(wanted, found, log.where(again, len(again) - 1), hint=hint)
 
 
-def _decides(rule: Rule, log: Log, metric: Metric) -> Metric:
-    """The metric that the best checkpoint goes by: `best_by`, or the one that the parameter of that name says."""
+def _decides(rule: Rule, log: Log, metric: Metric) -> Metric | None:
+    """The metric that the best checkpoint goes by: `best_by`, or the one that the parameter of that name says.
+
+    None where nothing is known of the parameter.
+    """
     named = str(rule.options.get("best_by", metric.name))
+    if named not in log.metrics and named not in log.context.parameters:
+        return None
     name = str(log.context.parameters.get(named, named))
     if name not in log.metrics:
         raise Missing(name, f"best_by: {named} names no metric of the manifest")

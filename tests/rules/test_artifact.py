@@ -138,6 +138,14 @@ def test_best_by_that_names_no_metric_fails(tmp_path: Path) -> None:
     assert (found.status, found.reason) == (Status.FAIL, "best_by: EARLY_STOP_METRIC names no metric of the manifest")
 
 
+def test_best_by_a_parameter_that_is_not_known_is_not_judged(tmp_path: Path) -> None:
+    archive(tmp_path / "best.pt")
+    rule = "- artifact: {path: best.pt, reload: score, best_by: EARLY_STOP_METRIC}"
+    _, found = verdicts(rule, context=Context(tmp_path), val__score=[0.6], reload__score=[0.1])
+    assert found.status is Status.NOT_RUN
+    assert found.reason == "the best goes by EARLY_STOP_METRIC, which is not known here"
+
+
 def test_a_reload_that_was_never_logged_fails(tmp_path: Path) -> None:
     archive(tmp_path / "best.pt")
     _, found = verdicts(RELOAD, context=Context(tmp_path), val__score=[0.6])

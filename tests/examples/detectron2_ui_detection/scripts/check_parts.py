@@ -25,7 +25,7 @@ from cvl.errors import JobError
 from cvl.formats.boxes import Box, Picture
 
 TRIANGLE = ((10.0, 10.0, 50.0, 10.0, 10.0, 50.0),)
-SCREEN = Picture(Path("one.png"), 64, 64, (Box(0, 10, 10, 50, 50, TRIANGLE), Box(1, 2, 2, 8, 8)))
+SCREEN = Picture(Path("one.png"), 64, 64, (Box(0, 10, 10, 50, 50, outline=TRIANGLE), Box(1, 2, 2, 8, 8)))
 
 
 def masks_found(triangle: bool) -> Instances:
