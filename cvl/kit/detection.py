@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -19,14 +20,16 @@ from cvl import contract
 from cvl.errors import DataError
 from cvl.formats import coco
 from cvl.formats.boxes import Picture
+from cvl.kit import drawing
 from cvl.kit.drawing import Comparison, Found
-from cvl.kit.runlog import write_json, write_text
+from cvl.kit.runlog import Row, write_json, write_text
 
 # The pair that `best` may go by and that is logged again from the checkpoint on disk.
 HEADLINES = ("map", "map50")
 # COCO's 100 of a class on a picture are few where pictures are screens.
 MAX_DETECTIONS = 300
 WARM_UP = 2
+TIMED = 50  # pictures are enough for a median
 _COLUMNS = ("map50", "map75", "map", "precision", "recall", "f1")
 
 T = TypeVar("T")
@@ -70,6 +73,24 @@ class Model:
     device: str
     hardware: str
     memory_gb: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`compared` and `at` go by the boxes that are certain enough: what a user would see."""
+
+    scores: Scores
+    compared: list[Comparison]
+    at: dict[str, float]
+
+
+def judged(
+    screens: Sequence[Picture], found: Sequence[Sequence[Found]], classes: Sequence[str], *, confidence: float
+) -> Judged:
+    """`evaluate` over all boxes, and what those of at least `confidence` come to."""
+    certain = [confident(boxes, confidence) for boxes in found]
+    compared = [drawing.compare(screen.boxes, boxes) for screen, boxes in zip(screens, certain, strict=True)]
+    return Judged(evaluate(screens, found, classes), compared, {"confidence": confidence, **count(compared)})
 
 
 def evaluate(
@@ -138,6 +159,26 @@ def summary(scores: Scores, at: dict[str, float]) -> str:
             f"precision {at['precision']:.3f}, recall {at['recall']:.3f}, F1 {at['f1']:.3f}",
         ]
     )
+
+
+def entry(path: Path, size: tuple[int, int], found: Iterable[Found], classes: Sequence[str], drawn: str) -> Row:
+    """What predictions.json of the preset `predict` says of one picture (width, height); a box is x0, y0, x1, y1."""
+    rows = [
+        {
+            "class": classes[item.box.label],
+            "score": round(item.score, 4),
+            "box": [round(side, 1) for side in (item.box.x0, item.box.y0, item.box.x1, item.box.y1)],
+        }
+        for item in found
+    ]
+    return {"file": str(path), "width": size[0], "height": size[1], "boxes": rows, "drawn": drawn}
+
+
+def line(name: str, found: Iterable[Found], classes: Sequence[str]) -> str:
+    """What is said of it."""
+    counts = Counter(classes[item.box.label] for item in found)
+    text = ", ".join(f"{number} {label}" for label, number in counts.most_common())
+    return f"{name}: {text or 'nothing found'}"
 
 
 def timed(find: Callable[[Path], T], files: Sequence[Path], *, device: str) -> tuple[list[T], float]:

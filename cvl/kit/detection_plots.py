@@ -8,12 +8,24 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from cvl.kit.detection import Judged
 from cvl.kit.drawing import Comparison, overlap
 
 NOTHING = "nothing"
 Curve = tuple[Sequence[float], Sequence[float]]  # recall, precision
 # Dark enough for white text; the blue of most buttons comes late.
 COLOURS = ("#d6006c", "#1a7f37", "#c2410c", "#8250df", "#0e7490", "#7d6a00", "#a40e26", "#0550ae", "#57606a", "#5c3317")
+
+
+def draw(judged: Judged, classes: Sequence[str], title: str, folder: Path) -> None:
+    """Precision over recall of every class that was there, and which class is taken for which, in `folder`."""
+    scores, confidence = judged.scores, judged.at["confidence"]
+    curves = {f"{name} {scores.groups[name]['map50']:.3f}": curve for name, curve in scores.curves.items()}
+    title_curves = f"{title}: IoU ≥ 0.5, mAP50 {scores.metrics['map50']:.3f}"
+    draw_precision_recall(curves, title_curves, folder / "precision_recall.png")
+    title_matrix = f"{title}: confidence ≥ {confidence:g}, IoU ≥ 0.5"
+    matrix = confusion(judged.compared, len(classes))
+    draw_confusion(matrix, classes, title_matrix, folder / "confusion_matrix.png")
 
 
 def confusion(compared: Sequence[Comparison], classes: int, *, iou: float = 0.5) -> list[list[int]]:

@@ -105,7 +105,10 @@ def anchor_sizes(text: str) -> list[float]:
     """ANCHOR_SIZES, one for each level of the pyramid."""
     wanted = numbers(text, "ANCHOR_SIZES")
     if len(wanted) != LEVELS:
-        raise UsageError(f"ANCHOR_SIZES={text}: {len(wanted)} sizes for {LEVELS} levels of the feature pyramid")
+        raise UsageError(
+            f"ANCHOR_SIZES={text}: {len(wanted)} sizes for {LEVELS} levels of the feature pyramid",
+            hint="for example 8,16,32,64,128",
+        )
     return wanted
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from library import BoxMode, DatasetCatalog, MetadataCatalog
 from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.boxes import Box, BoxDataset, Picture
-from cvl.kit import samples
+from cvl.kit import samples, sources
 from cvl.kit.run import say
 
 SAMPLE = "ui-screens"
@@ -63,7 +62,8 @@ def prepare(
     boxes.check(data, max_bad)
     for note in data.notes:
         say(note)
-    data = replace(data, splits=_cut(data, max_train, seed))
+    train = sources.some(data.splits.get("train", ()), max_train, seed)
+    data = replace(data, splits={**data.splits, "train": train})
     for split in needs:
         if not any(picture.boxes for picture in data.splits.get(split, ())):
             raise DataError(f"no labelled picture in {split}", hint="the preset `data` shows what was found")
@@ -73,12 +73,6 @@ def prepare(
     for split, pictures in there.items():
         _register(view.registered(split), pictures, data.classes)
     return view
-
-
-def spread(pictures: Sequence[Picture], count: int) -> list[Picture]:
-    """At most `count` of the pictures, at even distances."""
-    count = min(count, len(pictures))
-    return [pictures[i * len(pictures) // count] for i in range(count)]
 
 
 def record(picture: Picture, number: int) -> Record:
@@ -111,13 +105,3 @@ def _register(name: str, pictures: Sequence[Picture], classes: Sequence[str]) ->
         MetadataCatalog.remove(name)
     DatasetCatalog.register(name, lambda: [record(picture, number) for number, picture in enumerate(pictures, 1)])
     MetadataCatalog.get(name).set(thing_classes=list(classes))
-
-
-def _cut(data: BoxDataset, max_train: int | None, seed: int) -> dict[str, tuple[Picture, ...]]:
-    """The splits, with at most `max_train` training pictures."""
-    splits = dict(data.splits)
-    train = splits.get("train", ())
-    if max_train and max_train < len(train):
-        keep = set(random.Random(seed).sample(range(len(train)), max_train))
-        splits["train"] = tuple(picture for i, picture in enumerate(train) if i in keep)
-    return splits

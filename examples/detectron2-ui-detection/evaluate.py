@@ -11,12 +11,9 @@ Mask R-CNN on data with outlines also gets the mask AP (COCO's `segm`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import masks
 from dataset import View, prepare
-from judging import Judged, judge
+from judging import judge
 from library import quiet
 from session import Session, begin
 
@@ -45,24 +42,13 @@ def main() -> None:
         image_size=session.image_size,
     )
     title = f"{split}, {len(screens)} screens"
-    draw(judged, classes, title, session.folder / "evaluation")
+    plots.draw(judged, classes, title, session.folder / "evaluation")
     shown = session.folder / "visualizations"
     drawing.draw_worst(screens, judged.compared, classes, shown, prefix=split, count=params.NUM_SAMPLES)
     print(f"{title}, {session.image_size} px:\n{judged.scores.table()}\n{detection.summary(judged.scores, judged.at)}")
     if session.detector.cfg.MODEL.MASK_ON:
         judge_masks(session, view, split, device)
     run.say(f"pictures, worst first: {shown}; plots and JSON: {session.folder / 'evaluation'}")
-
-
-def draw(judged: Judged, classes: Sequence[str], title: str, folder: Path) -> None:
-    """Precision over recall of every class that the split has, and which class is taken for which."""
-    scores, confidence = judged.scores, judged.at["confidence"]
-    curves = {f"{name} {scores.groups[name]['map50']:.3f}": curve for name, curve in scores.curves.items()}
-    title_curves = f"{title}: IoU ≥ 0.5, mAP50 {scores.metrics['map50']:.3f}"
-    plots.draw_precision_recall(curves, title_curves, folder / "precision_recall.png")
-    title_matrix = f"{title}: confidence ≥ {confidence:g}, IoU ≥ 0.5"
-    matrix = plots.confusion(judged.compared, len(classes))
-    plots.draw_confusion(matrix, classes, title_matrix, folder / "confusion_matrix.png")
 
 
 def judge_masks(session: Session, view: View, split: str, device: str) -> None:

@@ -26,16 +26,14 @@ import agreement
 import screens
 import torch
 from checkpoint import Detector
-from dataset import SAMPLE, spread
+from dataset import SAMPLE
 from find import judging
 from library import TracingAdapter, quiet
 from session import begin
 
 from cvl import params as parameters
-from cvl.errors import DataError, JobError
-from cvl.formats import boxes
-from cvl.formats.boxes import Picture
-from cvl.kit import run, samples
+from cvl.errors import JobError
+from cvl.kit import run, sources
 from cvl.kit.runlog import write_json
 
 OPSET = 17
@@ -50,7 +48,7 @@ def main() -> None:
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
     if missing:
         raise JobError(f"{form} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
-    pictures = real_screens(params.DATA_DIR, params.SPLIT, params.NUM_SAMPLES)
+    pictures = sources.of_split(params.DATA_DIR, SAMPLE, params.SPLIT, params.NUM_SAMPLES)
     session = begin(__file__, params)
     detector, size = session.detector, session.image_size
     cfg = detector.cfg
@@ -85,15 +83,6 @@ def main() -> None:
     if problems:
         raise JobError(f"the exported model differs from the trained one: {'; '.join(problems)}", hint=f"see {target}")
     print(f"{target}: within tolerance")
-
-
-def real_screens(data_dir: str | None, split: str, count: int) -> list[Picture]:
-    """`count` pictures, spread over the split."""
-    splits = boxes.read(data_dir or samples.folder(SAMPLE)).splits
-    pictures = splits.get(split, ())
-    if not pictures:
-        raise DataError(f"there is no picture in {split}", hint=f"SPLIT is one of {', '.join(splits)}")
-    return spread(pictures, count)
 
 
 def adapted(detector: Detector, image: torch.Tensor) -> Any:

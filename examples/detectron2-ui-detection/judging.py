@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoint import Detector
@@ -10,20 +9,8 @@ from dataset import View
 from find import find
 from validation import CONFIDENCE
 
-from cvl.kit import detection, drawing, meters
-from cvl.kit.detection import Model, Scores
-from cvl.kit.drawing import Comparison
-
-TIMED = 50  # pictures are enough for a median
-
-
-@dataclass(frozen=True)
-class Judged:
-    """`compared` and `at` go by the boxes that are certain enough: what a user would see."""
-
-    scores: Scores
-    compared: list[Comparison]
-    at: dict[str, float]
+from cvl.kit import detection, meters
+from cvl.kit.detection import Judged, Model
 
 
 def judge(
@@ -41,14 +28,10 @@ def judge(
     files = [screen.path for screen in screens]
     options = {"device": device, "image_size": image_size}
     found = find(detector, files, confidence=CONFIDENCE, **options)
-
-    certain = [detection.confident(boxes, confidence) for boxes in found]
-    compared = [drawing.compare(screen.boxes, boxes) for screen, boxes in zip(screens, certain, strict=True)]
-    scores = detection.evaluate(screens, found, classes)
-    judged = Judged(scores, compared, {"confidence": confidence, **detection.count(compared)})
+    judged = detection.judged(screens, found, classes, confidence=confidence)
 
     _, latency = detection.timed(
-        lambda file: find(detector, [file], confidence=confidence, **options), files[:TIMED], device=device
+        lambda file: find(detector, [file], confidence=confidence, **options), files[: detection.TIMED], device=device
     )
     about = Model(
         name=str(detector.config["MODEL"]),
@@ -59,5 +42,7 @@ def judge(
         hardware=meters.hardware(device),
         memory_gb=round(meters.peak_memory_gb(device), 3),
     )
-    detection.write(folder, split, scores, classes=classes, screens=screens, found=found, at=judged.at, model=about)
+    detection.write(
+        folder, split, judged.scores, classes=classes, screens=screens, found=found, at=judged.at, model=about
+    )
     return judged

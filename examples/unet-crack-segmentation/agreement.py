@@ -50,7 +50,7 @@ def onnx_runtime(file: Path) -> Runtime:
 
 def torchscript_runtime(file: Path) -> Runtime:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")  # torch says that it is deprecated
         return torch.jit.load(str(file)).eval()
 
 

@@ -10,7 +10,6 @@ Ends with 2 where there are more faults than MAX_BAD. `generate` makes as many c
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from skimage.morphology import skeletonize
 from cvl import params as parameters
 from cvl.formats import maskfile, masks
 from cvl.formats.masks import MaskDataset, Picture
-from cvl.kit import run, samples
+from cvl.kit import run, samples, sources
 from cvl.kit.runlog import write_config, write_json
 
 MEASURED = 200  # pictures of a split whose cracks are measured, at even distances
@@ -45,7 +44,9 @@ def main() -> None:
     for split, pictures in data.splits.items():
         if pictures:
             title = f"{split}: {len(pictures)} pictures, cracks outlined"
-            sheets.write(spread(pictures, params.NUM_SAMPLES), title, folder / "visualizations" / f"{split}.png")
+            sheets.write(
+                sources.spread(pictures, params.NUM_SAMPLES), title, folder / "visualizations" / f"{split}.png"
+            )
     run.say(f"contact sheets: {folder / 'visualizations'}; {folder / 'data.json'}")
     for problem in data.problems:
         print(f"fault: {problem}")
@@ -77,7 +78,7 @@ def table(data: MaskDataset) -> list[str]:
             continue
         share = found["foreground_per_image"]
         sizes = ", ".join(f"{size} ({count})" for size, count in list(found["sizes"].items())[:3])
-        widths = [w for w in map(width, spread(data.splits[split], MEASURED)) if w]
+        widths = [w for w in map(width, sources.spread(data.splits[split], MEASURED)) if w]
         thick = f"{min(widths):.1f} … {np.median(widths):.1f} … {max(widths):.1f}" if widths else "–"
         each = f"{share['min']:.1%} … {share['max']:.1%}"
         counts = f"{split:<8}{found['images']:>9}{found['empty']:>7}{found['foreground']:>9.2%}"
@@ -91,12 +92,6 @@ def width(picture: Picture) -> float:
     if not mask.any() or mask.all():
         return 0.0
     return float(2 * distance_transform_edt(mask)[skeletonize(mask)].mean() - 1)
-
-
-def spread(pictures: Sequence[Picture], count: int) -> list[Picture]:
-    """At most `count` of the pictures, at even distances."""
-    count = min(count, len(pictures))
-    return [pictures[i * len(pictures) // count] for i in range(count)]
 
 
 if __name__ == "__main__":

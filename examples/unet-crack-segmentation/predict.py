@@ -27,9 +27,8 @@ from PIL import Image
 from torchvision import tv_tensors
 
 from cvl import params as parameters
-from cvl.errors import DataError
-from cvl.formats import masks, pictures
-from cvl.kit import drawing, processes, run, samples
+from cvl.formats import masks
+from cvl.kit import drawing, processes, run, samples, sources
 from cvl.kit.datasets import normalise
 from cvl.kit.runlog import write_json
 
@@ -39,7 +38,8 @@ _PAINT = np.array((255, 0, 90))
 def main() -> None:
     device = run.device()
     params = parameters.load(__file__, device=device)
-    files = sources(params.SOURCE)
+    files = sources.named(params.SOURCE, lambda: masks.read(samples.folder(fetch.SAMPLE)).splits)
+    names = dict(zip(files, writing.names(files), strict=True))
     used = session.begin(__file__, params)
     fabric = processes.fabric(params.PRECISION, devices=1)
     model = fabric.to_device(used.model)
@@ -47,13 +47,8 @@ def main() -> None:
     entries: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     times: list[float] = []
-    for path, name in zip(files, writing.names(files), strict=True):
-        try:
-            image = pictures.load(path)
-        except Exception as error:  # Pillow raises whatever its decoders raise
-            skipped.append({"file": str(path), "reason": f"not a readable picture ({type(error).__name__})"})
-            run.say(f"left out: {path}: {skipped[-1]['reason']}")
-            continue
+    for path, image in sources.readable(files, skipped):
+        name = names[path]
         began = time.perf_counter()
         probability = probabilities(model, image, used.tiles, fabric)
         times.append(1000 * (time.perf_counter() - began))
@@ -65,8 +60,6 @@ def main() -> None:
         if params.SAVE_PROBABILITIES:
             writing.probability(probability, used.folder / "probabilities" / f"{name}.png")
         print(line(path.name, found, cracks))
-    if not entries:
-        raise DataError(f"SOURCE: none of {len(files)} file(s) could be read as a picture", hint="PNG, JPEG or WebP")
 
     milliseconds = round(median(times), 1)
     about = {**used.about(), "device": device, "latency_ms_median": milliseconds}
@@ -74,21 +67,6 @@ def main() -> None:
     cracked = sum(bool(item["cracks"]) for item in entries)
     print(f"{cracked} of {len(entries)} pictures with a crack, {len(skipped)} left out, median {milliseconds} ms each")
     run.say(f"masks, pictures and predictions.json: {used.folder}")
-
-
-def sources(wanted: str | None) -> list[Path]:
-    """The pictures that SOURCE names; unset: the test pictures of the shipped sample."""
-    if wanted is None:
-        splits = masks.read(samples.folder(fetch.SAMPLE)).splits
-        return [picture.path for picture in splits.get("test") or splits["val"]]
-    path = Path(wanted)
-    if not path.exists():
-        raise DataError(f"SOURCE {path}: there is no such file or folder", hint="a picture, or a folder of pictures")
-    found = pictures.listing(path) if path.is_dir() else [path]
-    if not found:
-        hint = f"known are {', '.join(sorted(pictures.SUFFIXES))}"
-        raise DataError(f"SOURCE {path}: no picture in it or below", hint=hint)
-    return found
 
 
 @torch.inference_mode()

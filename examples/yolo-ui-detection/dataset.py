@@ -5,8 +5,6 @@ Nothing is written beside the user's files, so read-only data works and no `labe
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import yaml
 from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.boxes import BoxDataset, Picture
-from cvl.kit import samples
+from cvl.kit import samples, sources
 from cvl.kit.run import say
 
 SAMPLE = "ui-screens"
@@ -53,7 +51,8 @@ def prepare(
     boxes.check(data, max_bad)
     for note in data.notes:
         say(note)
-    data = replace(data, splits=_cut(data, max_train, seed))
+    train = sources.some(data.splits.get("train", ()), max_train, seed)
+    data = replace(data, splits={**data.splits, "train": train})
     for split in needs:
         if not any(picture.boxes for picture in data.splits.get(split, ())):
             raise DataError(f"no labelled picture in {split}", hint="the preset `data` shows what was found")
@@ -61,22 +60,6 @@ def prepare(
     say(f"data: {', '.join(f'{len(files)} {split}' for split, files in links.items())}; {len(data.classes)} classes")
     name = Path(data_dir).resolve().name if data_dir else SAMPLE
     return View(name, data, _write_config(folder, data, links), links)
-
-
-def spread(pictures: Sequence[Picture], count: int) -> list[Picture]:
-    """At most `count` of the pictures, at even distances."""
-    count = min(count, len(pictures))
-    return [pictures[i * len(pictures) // count] for i in range(count)]
-
-
-def _cut(data: BoxDataset, max_train: int | None, seed: int) -> dict[str, tuple[Picture, ...]]:
-    """The splits, with at most `max_train` training pictures."""
-    splits = dict(data.splits)
-    train = splits.get("train", ())
-    if max_train and max_train < len(train):
-        keep = set(random.Random(seed).sample(range(len(train)), max_train))
-        splits["train"] = tuple(picture for i, picture in enumerate(train) if i in keep)
-    return splits
 
 
 def _link(folder: Path, split: str, pictures: tuple[Picture, ...]) -> tuple[Path, ...]:

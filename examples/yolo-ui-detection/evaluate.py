@@ -10,12 +10,9 @@ CONFIDENCE is what you would deploy with: the confusion matrix, the pictures and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import checkpoint
 from dataset import prepare
-from judging import Judged, judge
+from judging import judge
 from library import quiet
 
 from cvl import params as parameters
@@ -48,22 +45,11 @@ def main() -> None:
         workers=params.NUM_WORKERS,
     )
     title = f"{split}, {len(screens)} screens"
-    draw(judged, classes, title, folder / "evaluation")
+    plots.draw(judged, classes, title, folder / "evaluation")
     shown = folder / "visualizations"
     drawing.draw_worst(screens, judged.compared, classes, shown, prefix=split, count=params.NUM_SAMPLES)
     print(f"{title}, {size} px:\n{judged.scores.table()}\n{detection.summary(judged.scores, judged.at)}")
     run.say(f"pictures, worst first: {shown}; plots and JSON: {folder / 'evaluation'}")
-
-
-def draw(judged: Judged, classes: Sequence[str], title: str, folder: Path) -> None:
-    """Precision over recall of every class that the split has, and which class is taken for which."""
-    scores, confidence = judged.scores, judged.at["confidence"]
-    curves = {f"{name} {scores.groups[name]['map50']:.3f}": curve for name, curve in scores.curves.items()}
-    title_curves = f"{title}: IoU ≥ 0.5, mAP50 {scores.metrics['map50']:.3f}"
-    plots.draw_precision_recall(curves, title_curves, folder / "precision_recall.png")
-    title_matrix = f"{title}: confidence ≥ {confidence:g}, IoU ≥ 0.5"
-    matrix = plots.confusion(judged.compared, len(classes))
-    plots.draw_confusion(matrix, classes, title_matrix, folder / "confusion_matrix.png")
 
 
 if __name__ == "__main__":

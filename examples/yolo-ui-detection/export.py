@@ -20,14 +20,12 @@ from pathlib import Path
 
 import agreement
 import checkpoint
-from dataset import SAMPLE, spread
+from dataset import SAMPLE
 from library import YOLO, quiet
 
 from cvl import params as parameters
-from cvl.errors import DataError, JobError
-from cvl.formats import boxes
-from cvl.formats.boxes import Picture
-from cvl.kit import run, samples
+from cvl.errors import JobError
+from cvl.kit import run, sources
 from cvl.kit.runlog import write_json
 
 SUFFIX = {"onnx": ".onnx", "torchscript": ".torchscript"}
@@ -41,7 +39,7 @@ def main() -> None:
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
     if missing:
         raise JobError(f"{form} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
-    screens = real_screens(params.DATA_DIR, params.SPLIT, params.NUM_SAMPLES)
+    screens = sources.of_split(params.DATA_DIR, SAMPLE, params.SPLIT, params.NUM_SAMPLES)
     file, model, size, folder = checkpoint.begin(__file__, params)
 
     target = folder / "exports" / f"best_model{SUFFIX[form]}"
@@ -68,15 +66,6 @@ def main() -> None:
     if problems:
         raise JobError(f"the exported model differs from the trained one: {'; '.join(problems)}", hint=f"see {target}")
     print(f"{target}: within tolerance")
-
-
-def real_screens(data_dir: str | None, split: str, count: int) -> list[Picture]:
-    """`count` pictures, spread over the split."""
-    splits = boxes.read(data_dir or samples.folder(SAMPLE)).splits
-    screens = splits.get(split, ())
-    if not screens:
-        raise DataError(f"there is no picture in {split}", hint=f"SPLIT is one of {', '.join(splits)}")
-    return spread(screens, count)
 
 
 def convert(file: Path, target: Path, form: str, size: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,8 @@ from dataset import View
 from findings import collect
 from library import YOLO
 
-from cvl.kit import detection, drawing, meters
-from cvl.kit.detection import Model, Scores
-from cvl.kit.drawing import Comparison
-
-TIMED = 50  # pictures are enough for a median
-
-
-@dataclass(frozen=True)
-class Judged:
-    """`compared` and `at` go by the boxes that are certain enough: what a user would see."""
-
-    scores: Scores
-    compared: list[Comparison]
-    at: dict[str, float]
+from cvl.kit import detection, meters
+from cvl.kit.detection import Judged, Model
 
 
 def judge(
@@ -44,16 +31,10 @@ def judge(
     files, screens, classes = view.links[split], view.data.splits[split], view.data.classes
     found = collect(model, view, split, image_size=image_size, folder=folder / "native", **options)
 
-    certain = [detection.confident(boxes, confidence) for boxes in found]
-    compared = [drawing.compare(screen.boxes, boxes) for screen, boxes in zip(screens, certain, strict=True)]
-    judged = Judged(
-        detection.evaluate(screens, found, classes),
-        compared,
-        {"confidence": confidence, **detection.count(compared)},
-    )
+    judged = detection.judged(screens, found, classes, confidence=confidence)
 
     find = pictures.finder(model, image_size=image_size, confidence=confidence)
-    _, latency = detection.timed(find, files[:TIMED], device=device)
+    _, latency = detection.timed(find, files[: detection.TIMED], device=device)
     about = Model(
         name=checkpoint.name(model),
         parameters=parameters,

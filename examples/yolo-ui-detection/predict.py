@@ -9,9 +9,7 @@ Boxes are in pixels of the picture as it is displayed. A file that cannot be rea
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -22,10 +20,8 @@ from library import YOLO, quiet
 from PIL import Image
 
 from cvl import params as parameters
-from cvl.errors import DataError
 from cvl.formats import boxes
-from cvl.formats.pictures import SUFFIXES, listing
-from cvl.kit import drawing, run, samples, sheets
+from cvl.kit import detection, drawing, run, samples, sheets, sources
 from cvl.kit.drawing import Found
 from cvl.kit.runlog import write_json
 
@@ -34,7 +30,7 @@ def main() -> None:
     device = run.device()
     params = parameters.load(__file__, device=device)
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
-    files = sources(params.SOURCE)
+    files = sources.named(params.SOURCE, lambda: boxes.read(samples.folder(SAMPLE)).splits)
     file, model, size, folder = checkpoint.begin(__file__, params)
 
     options = {"imgsz": size, "conf": params.CONFIDENCE, "iou": params.IOU, "max_det": params.MAX_DETECTIONS}
@@ -42,23 +38,17 @@ def main() -> None:
     entries: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     times: list[float] = []
-    for path in files:
-        try:
-            image = drawing.upright(path)
-        except Exception as error:  # Pillow raises whatever its decoders raise
-            skipped.append({"file": str(path), "reason": f"not a readable picture ({type(error).__name__})"})
-            run.say(f"left out: {path}: {skipped[-1]['reason']}")
-            continue
+    for path, image in sources.readable(files, skipped):
         if not times:  # the first picture also pays for setting up
             detect(model, image, options)
         began = time.perf_counter()
         found = detect(model, image, options)
         times.append(1000 * (time.perf_counter() - began))
-        entries.append(entry(path, image, found, classes, f"visualizations/{len(times):04d}_{path.stem}.png"))
+        entries.append(
+            detection.entry(path, image.size, found, classes, f"visualizations/{len(times):04d}_{path.stem}.png")
+        )
         drawing.save(draw(image, found, classes), folder / entries[-1]["drawn"])
-        print(line(path.name, found, classes))
-    if not entries:
-        raise DataError(f"SOURCE: none of {len(files)} file(s) could be read as a picture", hint="PNG, JPEG or WebP")
+        print(detection.line(path.name, found, classes))
 
     milliseconds = round(median(times), 1)
     used = {"image_size": size, "confidence": params.CONFIDENCE, "iou": params.IOU, "device": device}
@@ -70,46 +60,13 @@ def main() -> None:
     run.say(f"the time is for scaling, network and NMS on this {device}; {folder / 'predictions.json'}")
 
 
-def sources(wanted: str | None) -> list[Path]:
-    """The pictures that SOURCE names; unset: the test screens of the shipped sample."""
-    if wanted is None:
-        splits = boxes.read(samples.folder(SAMPLE)).splits
-        return [picture.path for picture in splits.get("test") or splits["val"]]
-    path = Path(wanted)
-    if not path.exists():
-        raise DataError(f"SOURCE {path}: there is no such file or folder", hint="a picture, or a folder of pictures")
-    found = listing(path) if path.is_dir() else [path]
-    if not found:
-        raise DataError(f"SOURCE {path}: no picture in it or below", hint=f"known are {', '.join(sorted(SUFFIXES))}")
-    return found
-
-
 def detect(model: YOLO, image: Image.Image, options: dict[str, Any]) -> list[Found]:
     return pictures.boxes_of(model.predict(image, verbose=False, **options))
-
-
-def entry(path: Path, image: Image.Image, found: Iterable[Found], classes: Sequence[str], drawn: str) -> dict[str, Any]:
-    """What predictions.json says about one picture; `box` is x0, y0, x1, y1."""
-    rows = [
-        {
-            "class": classes[item.box.label],
-            "score": round(item.score, 4),
-            "box": [round(side, 1) for side in (item.box.x0, item.box.y0, item.box.x1, item.box.y1)],
-        }
-        for item in found
-    ]
-    return {"file": str(path), "width": image.width, "height": image.height, "boxes": rows, "drawn": drawn}
 
 
 def draw(image: Image.Image, found: Iterable[Found], classes: Sequence[str]) -> Image.Image:
     marks = [(f.box, f"{classes[f.box.label]} {f.score:.2f}", sheets.colour(f.box.label)) for f in found]
     return drawing.mark(image, marks)
-
-
-def line(name: str, found: Sequence[Found], classes: Sequence[str]) -> str:
-    counts = Counter(classes[item.box.label] for item in found)
-    text = ", ".join(f"{number} {label}" for label, number in counts.most_common())
-    return f"{name}: {text or 'nothing found'}"
 
 
 if __name__ == "__main__":
