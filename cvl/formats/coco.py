@@ -1,6 +1,6 @@
 """COCO boxes: JSON with images, annotations (`bbox` = x, y, width, height in pixels) and categories.
 
-Polygons in `segmentation` are the outlines of boxes; masks as run lengths are not read.
+Polygons in `segmentation` are the outlines of boxes; masks as run lengths are not read, which a note says.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cvl.errors import DataError
-from cvl.formats import pictures
+from cvl.formats import outlines, pictures
 from cvl.formats.dataset import SPLIT_NAMES, Box, BoxDataset, Picture, Problem, bounded, existing, finish
+from cvl.formats.outlines import Polygon
 from cvl.formats.pictures import Seen
 
 _KEYS = ("images", "annotations", "categories")
@@ -51,6 +52,9 @@ def read(folder: str | Path) -> BoxDataset:
         crowds = sum(bool(a.get("iscrowd")) for a in sheet.raw["annotations"])
         if crowds:
             notes.append(f"{sheet.path.name}: {crowds} crowd annotation(s) left out")
+        labels = [a for a in sheet.raw["annotations"] if not a.get("iscrowd")]
+        if encoded := sum(isinstance(label.get("segmentation"), dict) for label in labels):
+            notes.append(f"{sheet.path.name}: {encoded} mask(s) as run lengths are not read, only their boxes")
     return finish(BoxDataset(classes, splits, tuple(problems), "coco", tuple(notes)))
 
 
@@ -212,12 +216,12 @@ def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> B
     if not isinstance(annotation["bbox"], list) or len(annotation["bbox"]) != 4:
         raise ValueError("bbox must be [x, y, width, height]")
     x, y, width, height = (float(v) for v in annotation["bbox"])
-    outline = _outline(annotation.get("segmentation"))
+    outline = outlines.bounded(_polygons(annotation.get("segmentation")), look.width, look.height)
     return bounded(Box(label, x, y, x + width, y + height, outline=outline), look.width, look.height)
 
 
-def _outline(raw: object) -> tuple[tuple[float, ...], ...]:
-    """The polygons of at least three points; ValueError where a coordinate is no number."""
+def _polygons(raw: object) -> tuple[Polygon, ...]:
+    """Those of at least three points; ValueError where a coordinate is no number."""
     found = (
         [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
     )

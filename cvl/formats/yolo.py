@@ -1,4 +1,4 @@
-"""YOLO text labels: one .txt a picture, `class cx cy w h` in fractions of its sides."""
+"""YOLO text labels: one .txt a picture, `class cx cy w h` or `class x y x y x y …` in fractions of its sides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from cvl.errors import DataError
-from cvl.formats import pictures
+from cvl.formats import outlines, pictures
 from cvl.formats.dataset import SPLIT_NAMES, Box, BoxDataset, Picture, Problem, bounded, existing, finish
 from cvl.formats.pictures import Seen
 
@@ -215,13 +215,15 @@ def _picture(
 
 
 def _box(label: int, values: list[float], look: Seen) -> Box:
-    """From centre and size, or around a polygon."""
+    """From centre and size, or around a polygon, which is its outline."""
     if len(values) == 4:
         cx, cy, w, h = values
         x0, y0, x1, y1 = cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
-    else:
-        x0, y0, x1, y1 = min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
-    return Box(label, x0 * look.width, y0 * look.height, x1 * look.width, y1 * look.height)
+        return Box(label, x0 * look.width, y0 * look.height, x1 * look.width, y1 * look.height)
+    xs, ys = [x * look.width for x in values[::2]], [y * look.height for y in values[1::2]]
+    polygon = tuple(v for point in zip(xs, ys, strict=True) for v in point)
+    outline = outlines.bounded([polygon], look.width, look.height)
+    return Box(label, min(xs), min(ys), max(xs), max(ys), outline=outline)
 
 
 def _orphans(seen: Mapping[Path, Seen]) -> list[Problem]:

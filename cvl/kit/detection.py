@@ -28,6 +28,8 @@ from cvl.kit.runlog import Row, write_json, write_text
 HEADLINES = ("map", "map50")
 # COCO's 100 of a class on a picture are few where pictures are screens.
 MAX_DETECTIONS = 300
+# Every detector is asked for its boxes down to here: lists that end elsewhere would not compare.
+FLOOR = 0.01
 WARM_UP = 2
 TIMED = 50  # pictures are enough for a median
 _COLUMNS = ("map50", "map75", "map", "precision", "recall", "f1")
@@ -101,6 +103,8 @@ def evaluate(
     max_detections: int = MAX_DETECTIONS,
 ) -> Scores:
     """COCO's protocol by pycocotools: at most `max_detections` boxes of a class on a picture, boxes of all sizes.
+
+    `found` goes down to a confidence of FLOOR.
 
     Precision, recall and F1 are at IoU .5 and at the confidence where the mean of the classes' F1 is highest. That is
     Ultralytics' choice too; here F1 is neither interpolated nor smoothed over the confidences, and the precision of a

@@ -28,6 +28,11 @@ MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.22
 State = Mapping[str, Any]  # tensors by name
 
 
+def installed() -> bool:
+    """Whether the package is there."""
+    return find_spec(PACKAGE) is not None
+
+
 def lite0(network: State) -> dict[str, Any] | None:
     """The weights for a `network` that is timm's tf_efficientnet_lite0, whole or its first layers, under its names.
 

@@ -3,7 +3,7 @@
     cvl run detectron2-ui-detection data                        the shipped sample
     cvl run detectron2-ui-detection data --data my-screens      own screenshots, YOLO or COCO labels
 
-It also says how many boxes the anchors reach at IMAGE_SIZE, with COCO's shapes and with ANCHOR_SIZES and ASPECT_RATIOS.
+It also says how many boxes MODEL's anchors reach at IMAGE_SIZE: COCO's, and those of ANCHOR_SIZES and ASPECT_RATIOS.
 Ends with 2 where there are more faults than MAX_BAD. `capture` of yolo-ui-detection makes a data set from web pages.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anchors
-from configuration import anchor_sizes, numbers
+from configuration import base, set_anchors
 from dataset import SAMPLE
 from library import quiet
 
@@ -25,7 +25,7 @@ from cvl.params import Values
 
 
 def main() -> None:
-    params = parameters.load(__file__)
+    params = parameters.load(__file__, device=run.device())
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
     root = Path(params.DATA_DIR) if params.DATA_DIR else samples.folder(SAMPLE)
     data = boxes.read(root)
@@ -41,13 +41,11 @@ def say_anchors(data: BoxDataset, params: Values) -> str:
     pictures = [picture for picture in data.splits.get("train", ()) if picture.boxes]
     if not pictures:
         return "no box in train that anchors could reach"
-    ours = anchors.Anchors(
-        "this run",
-        tuple(anchor_sizes(params.ANCHOR_SIZES)),
-        tuple(numbers(params.ASPECT_RATIOS, "ASPECT_RATIOS")),
-    )
-    title = f"boxes of train that an anchor reaches, {params.IMAGE_SIZE} px:"
-    return f"{title}\n{anchors.table(pictures, (anchors.COCO, ours), params.IMAGE_SIZE)}"
+    published, ours = base(params.MODEL), base(params.MODEL)
+    set_anchors(ours, params.ANCHOR_SIZES, params.ASPECT_RATIOS)
+    choices = anchors.of(published, "COCO"), anchors.of(ours, "this run")
+    title = f"boxes of train that an anchor of {params.MODEL} reaches, {params.IMAGE_SIZE} px:"
+    return f"{title}\n{anchors.table(pictures, choices, params.IMAGE_SIZE)}"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 from checkpoint import Detector
 from dataset import View
 from find import find
-from validation import CONFIDENCE
 
 from cvl.kit import detection, meters
 from cvl.kit.detection import Judged, Model
@@ -27,7 +26,7 @@ def judge(
     screens, classes = view.data.splits[split], view.data.classes
     files = [screen.path for screen in screens]
     options = {"device": device, "image_size": image_size}
-    found = find(detector, files, confidence=CONFIDENCE, **options)
+    found = find(detector, files, confidence=detection.FLOOR, **options)
     judged = detection.judged(screens, found, classes, confidence=confidence)
 
     _, latency = detection.timed(

@@ -11,12 +11,11 @@ import numpy as np
 from checkpoint import Detector
 from PIL import Image
 from pycocotools import mask as run_lengths
-from validation import CONFIDENCE
 
 from cvl.formats import coco
 from cvl.formats.boxes import Box, Picture
 from cvl.kit import average_precision as ap
-from cvl.kit.detection import MAX_DETECTIONS
+from cvl.kit.detection import FLOOR, MAX_DETECTIONS
 from cvl.kit.runlog import write_json
 
 OPACITY = 0.4
@@ -33,7 +32,7 @@ def judge(
     """Mask mAP, mAP50 and mAP75; `folder` gets masks.json (with those of each class) and mask_predictions.json."""
     found = []
     files = [screen.path for screen in screens]
-    each = find.instances(detector, files, device=device, confidence=CONFIDENCE, image_size=image_size)
+    each = find.instances(detector, files, device=device, confidence=FLOOR, image_size=image_size)
     for number, instances in enumerate(each, 1):
         found += results(number, instances)
     judged = ap.judge(truth(screens, detector.classes), found, MAX_DETECTIONS, kind="segm")

@@ -72,7 +72,7 @@ def load(network: Any, start: Start) -> None:
 
 def _imagenet(model: str) -> Start:
     if model == OURS:
-        if imagenet.find_spec(imagenet.PACKAGE):
+        if imagenet.installed():
             return Start("imagenet")
         say(f"the package {imagenet.PACKAGE} is not installed: training from scratch")
         return Start("none")

@@ -19,14 +19,12 @@ from cvl.kit import detection
 from cvl.kit.detection import Scores
 from cvl.kit.seeds import derive
 
-CONFIDENCE = 0.01  # mAP goes over all confidences; below it there is next to nothing
-
 
 def scores(model: Any, cfg: Any, view: View, split: str, *, device: str) -> Scores:
     """The kit's evaluator over what `model` finds on a split."""
     pictures = view.data.splits[split]
     detector = Detector(model, cfg, {}, view.data.classes)
-    found = find(detector, [picture.path for picture in pictures], device=device, confidence=CONFIDENCE)
+    found = find(detector, [picture.path for picture in pictures], device=device, confidence=detection.FLOOR)
     try:
         return detection.evaluate(pictures, found, view.data.classes)
     except DataError as error:  # there were boxes when the data was checked

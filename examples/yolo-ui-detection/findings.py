@@ -11,6 +11,7 @@ from library import YOLO, DetectionValidator
 from scoring import evaluate
 
 from cvl.formats.boxes import Box
+from cvl.kit.detection import FLOOR
 from cvl.kit.drawing import Found
 
 
@@ -32,7 +33,7 @@ class Collector(DetectionValidator):
 
 
 def collect(model: YOLO, view: View, split: str, **options: Any) -> list[list[Found]]:
-    """Every box that the library's validation of a split is made of, picture by picture."""
+    """Every box that the model finds on a split down to the kit's FLOOR, picture by picture."""
     kept: dict[str, list[Found]] = {}
-    evaluate(model, view, split, validator=partial(Collector, kept), **options)
+    evaluate(model, view, split, validator=partial(Collector, kept), conf=FLOOR, **options)
     return [kept[link.name] for link in view.links[split]]

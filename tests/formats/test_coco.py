@@ -135,3 +135,30 @@ def test_polygons_are_outlines_and_come_back(tmp_path: Path) -> None:
     items = [(p.path.name, p) for p in dataset.splits["train"]]
     written = coco.document(dataset.classes, items)["annotations"]
     assert [annotation.get("segmentation") for annotation in written] == [[triangle], None]
+    assert "train.json: 1 mask(s) as run lengths are not read, only their boxes" in dataset.notes
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (-5.0, "an outline outside the picture: (-5.0, 1.0, 5.0, 4.0) on 100x50"),
+        (float("nan"), "an outline with coordinates that are not finite"),
+        (float("inf"), "an outline with coordinates that are not finite"),
+    ],
+)
+def test_outlines_are_checked_as_boxes_are(tmp_path: Path, x: float, message: str) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    raw["annotations"][0]["segmentation"] = [[x, 1.0, 5.0, 1.0, 3.0, 4.0]]
+    folders.text(root / "train.json", json.dumps(raw))
+    assert [problem.message for problem in boxes.read(root).problems] == [message]
+
+
+def test_an_outline_is_clipped_where_a_box_would_be(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    raw["annotations"][0]["segmentation"] = [[-0.05, 1.0, 5.0, 1.0, 3.0, 4.0]]
+    folders.text(root / "train.json", json.dumps(raw))
+    data = boxes.read(root)
+    assert not data.problems
+    assert data.splits["train"][0].boxes[0].outline == ((0.0, 1.0, 5.0, 1.0, 3.0, 4.0),)

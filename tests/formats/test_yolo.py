@@ -74,11 +74,12 @@ def test_identical_pictures_stay_together_when_val_is_made(tmp_path: Path) -> No
     assert not boxes.read(root).problems
 
 
-def test_polygons_become_boxes(tmp_path: Path) -> None:
+def test_polygons_are_outlines_in_a_box(tmp_path: Path) -> None:
     root = folders.yolo(tmp_path)
     folders.text(root / "labels/train/train0.txt", "0 0.1 0.2 0.3 0.2 0.2 0.8\n")
     box = boxes.read(root).splits["train"][0].boxes[0]
     assert [box.x0, box.y0, box.x1, box.y1] == pytest.approx([10, 10, 30, 40])
+    assert box.outline == (pytest.approx((10, 10, 30, 10, 20, 40)),)
 
 
 def test_background_is_no_problem(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anchors
 import configuration
 import dataset
 import expected
@@ -81,7 +82,10 @@ def check_pixels_are_those_that_the_weights_know() -> None:
 
 def check_anchors() -> None:
     assert made(ANCHOR_SIZES="4,8,16,32,64").MODEL.ANCHOR_GENERATOR.SIZES == [[4], [8], [16], [32], [64]]
-    assert len(made(MODEL="retinanet_R_50_FPN_3x").MODEL.ANCHOR_GENERATOR.SIZES[0]) == 3
+    retina = anchors.of(made(MODEL="retinanet_R_50_FPN_3x"), "x")
+    assert len(retina.sizes[0]) == 3 and retina.sizes[0][0] == 8 and retina.strides[0] == 8
+    published = anchors.of(configuration.base("retinanet_R_50_FPN_3x"), "COCO")
+    assert published.sizes[-1][0] == 512 and published.ratios == [0.5, 1.0, 2.0]
     refused(lambda: made(ANCHOR_SIZES="4,8"), "2 sizes for 5 levels")
     refused(lambda: made(ASPECT_RATIOS="1,-1"), "ASPECT_RATIOS=1,-1")
 

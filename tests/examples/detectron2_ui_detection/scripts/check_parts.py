@@ -91,10 +91,15 @@ def check_agreement() -> None:
 
 def check_anchors() -> None:
     whole = Picture(Path("a.png"), 256, 256, (Box(0, 112, 120, 144, 136),))  # 32x16, ratio .5
-    exact = anchors.Anchors("x", (512**0.5, 100, 100, 100, 100), (0.5,))
+    strides = anchors.STRIDES["GeneralizedRCNN"]
+
+    def first(size: float) -> anchors.Anchors:
+        return anchors.Anchors("x", ((size,), *(((100 * size,),) * 4)), (0.5,), strides)
+
+    exact = first(512**0.5)
     assert anchors.reach([whole], exact, 256) == {0.5: 1.0, 0.7: 1.0}
-    assert anchors.reach([whole], anchors.Anchors("x", (90, 100, 100, 100, 100), (0.5,)), 256) == {0.5: 0.0, 0.7: 0.0}
-    twice = anchors.Anchors("x", (2 * 512**0.5, 200, 200, 200, 200), (0.5,))
+    assert anchors.reach([whole], first(90), 256) == {0.5: 0.0, 0.7: 0.0}
+    twice = first(2 * 512**0.5)
     assert anchors.reach([whole], twice, 512) == {0.5: 1.0, 0.7: 1.0}  # the picture is enlarged
 
 
