@@ -29,7 +29,7 @@ HEADLINES = ("map", "map50")
 # COCO's 100 of a class on a picture are few where pictures are screens.
 MAX_DETECTIONS = 300
 # Every detector is asked for its boxes down to here: lists that end elsewhere would not compare.
-FLOOR = 0.01
+FLOOR = 0.001
 WARM_UP = 2
 TIMED = 50  # pictures are enough for a median
 _COLUMNS = ("map50", "map75", "map", "precision", "recall", "f1")

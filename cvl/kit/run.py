@@ -7,7 +7,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
@@ -72,6 +73,13 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = not deterministic
     say(f"seed {seed}{', deterministic' if deterministic else ''}")
+
+
+def require(packages: Sequence[str], what: str) -> None:
+    """JobError where one of the `packages` that `what` needs is not installed."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise JobError(f"{what} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
 
 
 def folder(script: str, output_dir: str | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -62,6 +63,32 @@ def some(items: Sequence[T], count: int | None, seed: int) -> tuple[T, ...]:
         return tuple(items)
     keep = set(random.Random(seed).sample(range(len(items)), count))
     return tuple(item for i, item in enumerate(items) if i in keep)
+
+
+def boxed(
+    data_dir: str | None,
+    sample: str,
+    *,
+    needs: Sequence[str] = ("train", "val"),
+    max_bad: int = 0,
+    max_train: int | None = None,
+    seed: int = 0,
+) -> boxes.BoxDataset:
+    """DATA_DIR (unset: the shipped `sample`) checked and said, with `max_train` pictures of train drawn by `seed`.
+
+    DataError where there is more wrong with it than `max_bad`, or where a split of `needs` has no box.
+    """
+    data = boxes.read(data_dir or samples.folder(sample))
+    boxes.check(data, max_bad)
+    for note in data.notes:
+        run.say(note)
+    data = replace(data, splits={**data.splits, "train": some(data.splits.get("train", ()), max_train, seed)})
+    for split in needs:
+        if not any(picture.boxes for picture in data.splits.get(split, ())):
+            raise DataError(f"no labelled picture in {split}", hint="the preset `data` shows what was found")
+    counts = ", ".join(f"{len(found)} {split}" for split, found in data.splits.items() if found)
+    run.say(f"data: {counts}; {len(data.classes)} classes")
+    return data
 
 
 def of_split(data_dir: str | None, sample: str, split: str, count: int) -> list[boxes.Picture]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from library import BoxMode, DatasetCatalog, MetadataCatalog
 
-from cvl.errors import DataError
-from cvl.formats import boxes
 from cvl.formats.boxes import Box, BoxDataset, Picture
-from cvl.kit import samples, sources
-from cvl.kit.run import say
+from cvl.kit import sources
 
 SAMPLE = "ui-screens"
 Record = Mapping[str, Any]  # the library's "dataset dict": file_name, height, width, image_id, annotations
@@ -58,20 +55,11 @@ def prepare(
     seed: int = 0,
 ) -> View:
     """Reads and checks DATA_DIR (unset: the shipped sample) and registers its splits; `needs` names splits."""
-    data = boxes.read(data_dir or samples.folder(SAMPLE))
-    boxes.check(data, max_bad)
-    for note in data.notes:
-        say(note)
-    train = sources.some(data.splits.get("train", ()), max_train, seed)
-    data = replace(data, splits={**data.splits, "train": train})
-    for split in needs:
-        if not any(picture.boxes for picture in data.splits.get(split, ())):
-            raise DataError(f"no labelled picture in {split}", hint="the preset `data` shows what was found")
-    there = {split: pictures for split, pictures in data.splits.items() if pictures}
-    say(f"data: {', '.join(f'{len(p)} {split}' for split, p in there.items())}; {len(data.classes)} classes")
+    data = sources.boxed(data_dir, SAMPLE, needs=needs, max_bad=max_bad, max_train=max_train, seed=seed)
     view = View(Path(data_dir).resolve().name if data_dir else SAMPLE, data)
-    for split, pictures in there.items():
-        _register(view.registered(split), pictures, data.classes)
+    for split, pictures in data.splits.items():
+        if pictures:
+            _register(view.registered(split), pictures, data.classes)
     return view
 
 

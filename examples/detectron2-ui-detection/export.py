@@ -18,7 +18,6 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +44,7 @@ def main() -> None:
     params = parameters.load(__file__)
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
     form = params.EXPORT_FORMAT
-    missing = [name for name in PACKAGES[form] if find_spec(name) is None]
-    if missing:
-        raise JobError(f"{form} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
+    run.require(PACKAGES[form], form)
     pictures = sources.of_split(params.DATA_DIR, SAMPLE, params.SPLIT, params.NUM_SAMPLES)
     session = begin(__file__, params)
     detector, size = session.detector, session.image_size

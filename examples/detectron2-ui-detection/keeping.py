@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from library import comm
-from resume import Resumed
 from trainer import Trainer
 
 from cvl.kit import checkpoints
+from cvl.kit.resuming import Resumed
 from cvl.params import Values
 
 

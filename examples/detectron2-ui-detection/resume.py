@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from configuration import frozen_stages
 
 from cvl import contract
 from cvl.errors import DataError, UsageError
-from cvl.kit import checkpoints
+from cvl.kit import checkpoints, resuming
+from cvl.kit.resuming import Resumed
 from cvl.kit.run import say
 from cvl.kit.runlog import write_text
 from cvl.params import Values
@@ -22,66 +21,37 @@ NATIVE_LOG = f"{contract.NATIVE}/metrics.json"
 _KEPT = ("MODEL", "ANCHOR_SIZES", "ASPECT_RATIOS", "FREEZE", "OPTIMIZER", "WEIGHT_DECAY")
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """A run with something left to do: its state after `epoch`; none where it stopped before its first checkpoint."""
-
-    file: Path | None
-    folder: Path | None
-    state: Mapping[str, Any]
-
-    @property
-    def epoch(self) -> int:
-        return int(self.state.get("epoch", 0))
-
-    @property
-    def weights(self) -> str:
-        """What the run began with."""
-        return str(self.state["config"]["WEIGHTS"])
-
-    def check(self, classes: Sequence[str], steps: int) -> None:
-        """Refuses other classes, and epochs of another length."""
-        if self.epoch and list(self.state["classes"]) != list(classes):
-            known = ", ".join(self.state["classes"])
-            raise DataError(
-                f"the checkpoint was trained on {known}; the data has {', '.join(classes)}",
-                hint="a run goes on with the classes it began with",
-            )
-        if self.epoch and self.state["steps"] != steps:
-            raise UsageError(
-                f"RESUME {self.file}: its epochs have {self.state['steps']} iterations, these {steps}",
-                hint="data, BATCH_SIZE, GRAD_ACCUM and DEVICES must be those of the run",
-            )
-
-    def bring_over(self, folder: Path) -> None:
-        """Log and best checkpoint come along where the run goes on in another folder."""
-        if self.file:
-            checkpoints.bring_over(self.file, folder, (*checkpoints.BROUGHT, NATIVE_LOG))
-            _rewind(folder / NATIVE_LOG, self.epoch * int(self.state["steps"]))
-            say(f"resuming {self.file} after epoch {self.epoch}")
-
-
 def find(params: Values) -> Resumed | None:
     """RESUME as a state that fits the parameters; None where there is nothing to go on from."""
     if not params.RESUME:
         return None
-    folder = Path(params.RESUME)
-    if (folder / contract.METRICS).is_file() and not (folder / checkpoints.LATEST).exists():
-        say(f"{folder} was stopped before its first checkpoint: beginning anew")
-        return Resumed(None, folder, {})
-    file = checkpoints.resume_from(params.RESUME)
-    state = checkpoints.read(file)
-    if not {"optimizer", "config", "cfg", "classes", "steps"} <= state.keys():
-        raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
-    wanted_now = params.as_dict() | {"FREEZE": frozen_stages(params, state["config"]["WEIGHTS"])}
-    for name in _KEPT:
-        was, wanted = state["config"].get(name), wanted_now[name]
-        if was != wanted:
-            raise UsageError(f"RESUME {file}: its {name} is {was}, not {wanted}", hint=f"set {name}={was}")
-    if state["epoch"] > params.NUM_EPOCHS:
-        hint = f"NUM_EPOCHS above {state['epoch']} goes on"
-        raise UsageError(f"RESUME {file}: {state['epoch']} epochs are done, of {params.NUM_EPOCHS}", hint=hint)
-    return Resumed(file, checkpoints.run_of(file), state)
+    found = resuming.resume(params.RESUME, needs={"cfg", "classes", "steps"})
+    if found.epoch:
+        found.fits(params.as_dict() | {"FREEZE": frozen_stages(params, found.weights)}, _KEPT)
+    return found
+
+
+def check(resumed: Resumed, classes: Sequence[str], steps: int) -> None:
+    """Refuses other classes, and epochs of another length."""
+    if resumed.epoch and list(resumed.state["classes"]) != list(classes):
+        known = ", ".join(resumed.state["classes"])
+        raise DataError(
+            f"the checkpoint was trained on {known}; the data has {', '.join(classes)}",
+            hint="a run goes on with the classes it began with",
+        )
+    if resumed.epoch and resumed.state["steps"] != steps:
+        raise UsageError(
+            f"RESUME {resumed.file}: its epochs have {resumed.state['steps']} iterations, these {steps}",
+            hint="data, BATCH_SIZE, GRAD_ACCUM and DEVICES must be those of the run",
+        )
+
+
+def bring_over(resumed: Resumed, folder: Path) -> None:
+    """Log and best checkpoint come along where the run goes on in another folder."""
+    if resumed.file:
+        checkpoints.bring_over(resumed.file, folder, (*checkpoints.BROUGHT, NATIVE_LOG))
+        _rewind(folder / NATIVE_LOG, resumed.epoch * int(resumed.state["steps"]))
+        say(f"resuming {resumed.file} after epoch {resumed.epoch}")
 
 
 def _rewind(file: Path, iterations: int) -> None:

@@ -76,7 +76,7 @@ def train(device: str, params: Values) -> None:
         processes=comm.get_world_size(),
     )
     if cfg.MODEL.MASK_ON and not view.with_masks:
-        run.say("no outlines (COCO polygons) in the labels: every box is its own mask")
+        run.say("no outlines (polygons) in the labels: every box is its own mask")
     effective = {
         "WEIGHTS": weights,
         "PRECISION": precision,
@@ -87,8 +87,9 @@ def train(device: str, params: Values) -> None:
     screens = cfg.SOLVER.IMS_PER_BATCH
     run.say(f"{params.NUM_EPOCHS} epochs = {cfg.SOLVER.MAX_ITER} iterations of {screens} screens, {steps} an epoch")
     if resumed:
-        resumed.check(view.data.classes, steps)
-        parallel.in_first(lambda: resumed).bring_over(folder)
+        resume.check(resumed, view.data.classes, steps)
+        if comm.is_main_process():
+            resume.bring_over(resumed, folder)
     parallel.in_first(lambda: folder / "native").mkdir(exist_ok=True)
     comm.synchronize()
 

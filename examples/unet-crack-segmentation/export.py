@@ -15,7 +15,6 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +61,7 @@ FORMS = (Form({0: "N", 2: "H", 3: "W"}), Form({0: "N"}), Form({}))
 def main() -> None:
     params = parameters.load(__file__)
     form = params.EXPORT_FORMAT
-    missing = [name for name in PACKAGES[form] if find_spec(name) is None]
-    if missing:
-        raise JobError(f"{form} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
+    run.require(PACKAGES[form], form)
     used = session.begin(__file__, params)
     split = data.prepare(params, needs=(params.SPLIT,)).data.splits[params.SPLIT]
     count = min(params.NUM_SAMPLES, len(split))

@@ -12,9 +12,9 @@ import views
 from tiles import Tiles
 from torch import nn
 
-from cvl import contract
 from cvl.errors import UsageError
-from cvl.kit import checkpoints
+from cvl.kit import checkpoints, resuming
+from cvl.kit.resuming import Resumed
 from cvl.kit.run import say
 from cvl.params import Values
 
@@ -24,42 +24,11 @@ _BUILT_FROM = ("MODEL", "ENCODER", "EMBED_DIM", "IMAGE_SIZE")
 _KEPT = (*_BUILT_FROM, "OPTIMIZER", "WEIGHT_DECAY")
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """A run with something left to do: its state after `epoch`; none where it stopped before its first checkpoint."""
-
-    file: Path | None
-    folder: Path | None
-    state: Mapping[str, Any]
-
-    @property
-    def epoch(self) -> int:
-        return int(self.state.get("epoch", 0))
-
-    @property
-    def weights(self) -> str:
-        """What the run began with."""
-        return str(self.state["config"]["WEIGHTS"])
-
-
 def resume(params: Values) -> Resumed:
     """RESUME as a state that fits the parameters."""
-    folder = Path(params.RESUME)
-    if (folder / contract.METRICS).is_file() and not (folder / checkpoints.LATEST).exists():
-        say(f"{folder} was stopped before its first checkpoint: beginning anew")
-        return Resumed(None, folder, {})
-    file = checkpoints.resume_from(params.RESUME)
-    state = checkpoints.read(file)
-    if "optimizer" not in state or "config" not in state:
-        raise UsageError(f"RESUME {file}: holds no optimizer state", hint="latest_model.pt and epoch_NNN.pt do")
-    for name in _KEPT:
-        was, wanted = state["config"].get(name), params.as_dict()[name]
-        if was != wanted:
-            raise UsageError(f"RESUME {file}: its {name} is {was}, not {wanted}", hint=f"set {name}={was}")
-    if state["epoch"] > params.NUM_EPOCHS:
-        hint = f"NUM_EPOCHS above {state['epoch']} goes on"
-        raise UsageError(f"RESUME {file}: {state['epoch']} epochs are done, of {params.NUM_EPOCHS}", hint=hint)
-    return Resumed(file, checkpoints.run_of(file), state)
+    found = resuming.resume(params.RESUME)
+    found.fits(params.as_dict(), _KEPT)
+    return found
 
 
 class Keeper:

@@ -5,16 +5,14 @@ Nothing is written beside the user's files, so read-only data works and no `labe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from cvl.errors import DataError
 from cvl.formats import boxes
 from cvl.formats.boxes import BoxDataset, Picture
-from cvl.kit import samples, sources
-from cvl.kit.run import say
+from cvl.kit import sources
 
 SAMPLE = "ui-screens"
 
@@ -47,17 +45,8 @@ def prepare(
     seed: int = 0,
 ) -> View:
     """Reads and checks DATA_DIR (unset: the shipped sample) and builds the view in `folder`; `needs` names splits."""
-    data = boxes.read(data_dir or samples.folder(SAMPLE))
-    boxes.check(data, max_bad)
-    for note in data.notes:
-        say(note)
-    train = sources.some(data.splits.get("train", ()), max_train, seed)
-    data = replace(data, splits={**data.splits, "train": train})
-    for split in needs:
-        if not any(picture.boxes for picture in data.splits.get(split, ())):
-            raise DataError(f"no labelled picture in {split}", hint="the preset `data` shows what was found")
+    data = sources.boxed(data_dir, SAMPLE, needs=needs, max_bad=max_bad, max_train=max_train, seed=seed)
     links = {split: _link(folder, split, pictures) for split, pictures in data.splits.items() if pictures}
-    say(f"data: {', '.join(f'{len(files)} {split}' for split, files in links.items())}; {len(data.classes)} classes")
     name = Path(data_dir).resolve().name if data_dir else SAMPLE
     return View(name, data, _write_config(folder, data, links), links)
 

@@ -15,7 +15,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import agreement
@@ -36,9 +35,7 @@ def main() -> None:
     params = parameters.load(__file__)
     quiet(params.LOG_LEVEL, verbose=params.VERBOSE)
     form = params.EXPORT_FORMAT
-    missing = [name for name in PACKAGES[form] if find_spec(name) is None]
-    if missing:
-        raise JobError(f"{form} needs {', '.join(missing)}", hint="pip install -r requirements.txt")
+    run.require(PACKAGES[form], form)
     screens = sources.of_split(params.DATA_DIR, SAMPLE, params.SPLIT, params.NUM_SAMPLES)
     file, model, size, folder = checkpoint.begin(__file__, params)
 

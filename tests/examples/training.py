@@ -8,24 +8,11 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Runs train.py once for each set of environment variables, in one process: torch is loaded once.
-_DRIVER = """
-import json, os, runpy, sys
-example, runs = sys.argv[1:]
-sys.argv[1:] = []
-sys.path.insert(0, example)
-base = dict(os.environ)
-for environment in json.loads(runs):
-    os.environ.clear()
-    os.environ.update({**base, **environment})
-    print("== next run", file=sys.stderr, flush=True)
-    try:
-        runpy.run_path(os.path.join(example, "train.py"), run_name="__main__")
-    except SystemExit as end:
-        assert not end.code, environment
-"""
+EACH = Path(__file__).with_name("each.py")
+HOSTILE = Path(__file__).with_name("make_hostile.py")
 
 
 @dataclass(frozen=True)
@@ -44,8 +31,24 @@ class Run:
         return [row[name] for row in self.rows if name in row]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A run of train.py and the data set that it was trained on."""
+
+    run: Path
+    data: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.run / "checkpoints" / "best_model.pt"
+
+
 Train = Callable[..., Run]
 TrainEach = Callable[..., list[Run]]
+Preset = Callable[..., Run]
+Case = tuple[str, Mapping[str, str]]  # a script and its parameters
+Answer = tuple[int, str]  # its exit code and what it said
+Alone = Callable[[Sequence[Case]], list[Answer]]
 
 
 def inherited(tmp_path: Path) -> dict[str, str]:
@@ -63,14 +66,37 @@ def once(command: Sequence[str | Path], environment: Mapping[str, str], folder: 
     return Run(done.returncode, done.stdout + done.stderr, folder)
 
 
+def scripts(
+    python: Path, example: Path, cases: Sequence[Case], environment: Mapping[str, str], cwd: Path
+) -> list[Answer]:
+    """Scripts of an example one after the other in one process: torch is loaded once."""
+    command = [python, EACH, example, json.dumps(cases)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [(code, said) for code, said in json.loads(done.stdout.splitlines()[-1])]
+
+
 def each(
     python: Path, example: Path, environment: Mapping[str, str], tmp_path: Path, variants: Sequence[dict[str, str]]
 ) -> list[Run]:
-    """train.py once for each set of values, all in one process; every run must end well."""
+    """train.py once for each set of values; every run must end well."""
     folders = [tmp_path / f"run{number}" for number in range(len(variants))]
-    sets = [{"OUTPUT_DIR": str(folder), **values} for folder, values in zip(folders, variants, strict=True)]
-    command = [str(python), "-c", _DRIVER, str(example), json.dumps(sets)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    texts = done.stderr.split("== next run\n")[1:]
-    return [Run(0, text, folder) for folder, text in zip(folders, texts, strict=True)]
+    cases = [
+        ("train.py", {"OUTPUT_DIR": str(folder), **values}) for folder, values in zip(folders, variants, strict=True)
+    ]
+    answers = scripts(python, example, cases, environment, tmp_path)
+    runs = [Run(code, text, folder) for folder, (code, text) in zip(folders, answers, strict=True)]
+    for run, values in zip(runs, variants, strict=True):
+        assert not run.code, (values, run.text)
+    return runs
+
+
+def read(run: Run, name: str) -> Any:
+    """A JSON file of a run that ended well."""
+    assert run.code == 0, run.text
+    return json.loads((run.folder / name).read_text())
+
+
+def files(folder: Path) -> list[Path]:
+    """All below it."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -10,6 +10,7 @@ from PIL import Image
 from cvl.errors import DataError
 from cvl.formats.boxes import Picture
 from cvl.kit import sources
+from tests.formats import folders
 
 
 def test_source_names_a_file_or_a_folder_or_nothing(tmp_path: Path) -> None:
@@ -45,3 +46,18 @@ def test_some_are_spread_or_drawn_in_their_order() -> None:
     drawn = sources.some(range(100), 10, 1)
     assert len(drawn) == 10 and list(drawn) == sorted(drawn) and drawn == sources.some(range(100), 10, 1)
     assert drawn != sources.some(range(100), 10, 2)
+
+
+def test_boxes_are_checked_said_and_cut_to_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(folders.yolo(tmp_path))
+    whole = sources.boxed(root, "none")
+    counts = ", ".join(f"{len(found)} {split}" for split, found in whole.splits.items())
+    assert f"data: {counts}; 2 classes" in capsys.readouterr().err
+    few = sources.boxed(root, "none", max_train=1, seed=3)
+    assert len(few.splits["train"]) == 1 and few.splits["val"] == whole.splits["val"]
+    with pytest.raises(DataError, match="no labelled picture in gone"):
+        sources.boxed(root, "none", needs=("gone",))
+    (tmp_path / "labels/train/train0.txt").write_text("7 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match="class 7 is out of range"):
+        sources.boxed(root, "none")
+    assert len(sources.boxed(root, "none", max_bad=1).splits["train"]) == len(whole.splits["train"])

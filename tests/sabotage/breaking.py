@@ -36,3 +36,16 @@ def main(breaks: Breaks) -> None:
     """BREAK EXAMPLE_FOLDER [arguments of train.py]"""
     name, example, *sys.argv[1:] = sys.argv[1:]
     run(breaks, name, str(Path(example) / "train.py"))
+
+
+def randomised(checkpoint: Path) -> Path:
+    """The checkpoint of a loop of our own, its weights overwritten by noise."""
+    import torch
+
+    state = torch.load(checkpoint, weights_only=True)
+    state["model"] = {
+        name: torch.randn_like(weight) * 0.05 if weight.is_floating_point() else weight
+        for name, weight in state["model"].items()
+    }
+    torch.save(state, checkpoint)
+    return checkpoint

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import breaking
@@ -79,20 +78,9 @@ def validation_empty() -> None:
 def best_overwritten() -> None:
     """Random weights take the place of the best checkpoint when training has ended."""
     import checkpoint
-    import torch
 
     load = checkpoint.load
-
-    def overwrite(file: Path) -> Any:
-        state = torch.load(file, weights_only=True)
-        state["model"] = {
-            name: torch.randn_like(weight) * 0.05 if weight.is_floating_point() else weight
-            for name, weight in state["model"].items()
-        }
-        torch.save(state, file)
-        return load(file)
-
-    checkpoint.load = overwrite
+    checkpoint.load = lambda file: load(breaking.randomised(file))
 
 
 BREAKS: dict[str, Callable[[], None]] = {

@@ -7,68 +7,40 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from cvl.formats import boxes, coco
-from tests.examples.training import REPOSITORY, Run, inherited
+from tests.examples.detectron2_ui_detection.conftest import EXAMPLE
+from tests.examples.training import HOSTILE, Alone, Preset, Run, Trained, files, once, read, scripts
 from tests.examples.yolo_ui_detection.conftest import write_screens
 
-EXAMPLE = REPOSITORY / "examples" / "detectron2-ui-detection"
 SCRIPTS = Path(__file__).parent / "scripts"
 pytestmark = pytest.mark.training("detectron2-ui-detection")
 CLASSES = ["button", "checkbox", "link"]  # no screen has a link
-SHORT = {"MODEL": "faster_rcnn_lite0_FPN", "WEIGHTS": "none", "NUM_EPOCHS": "1", "BATCH_SIZE": "4", "AUGMENT": "none"}
 LOW = {"CONFIDENCE": "0.01"}  # an epoch does not make a model certain of anything
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A run of train.py and the data set that it was trained on."""
-
-    run: Path
-    data: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.run / "checkpoints" / "best_model.pt"
-
-
-Preset = Callable[..., Run]
-
-
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    return {**inherited(tmp_path), **SHORT, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trained")
-
-
-@pytest.fixture
-def trained(ml_python: Path, place: Path, environment: dict[str, str]) -> Trained:
+def trained(ml_python: Path, kept: Path, environment: dict[str, str]) -> Trained:
     """One model for all tests: an epoch on 8 screens of 96 px, from scratch."""
-    made = Trained(place / "outputs" / "train", place / "screens")
+    made = Trained(kept / EXAMPLE.name / "train", kept / EXAMPLE.name / "screens")
     if not made.checkpoint.exists():
         config = write_screens(made.data) / "data.yaml"
         config.write_text(config.read_text().rstrip() + "\n  2: link\n")
-        env = {**environment, "DATA_DIR": str(made.data), "OUTPUT_DIR": str(made.run), "IMAGE_SIZE": "96"}
-        done = subprocess.run([ml_python, EXAMPLE / "train.py"], env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        run = once([ml_python, EXAMPLE / "train.py"], {**environment, "DATA_DIR": str(made.data)}, made.run)
+        assert run.code == 0, run.text
     return made
 
 
 @pytest.fixture
-def masked(ml_python: Path, place: Path, environment: dict[str, str]) -> Trained:
+def masked(ml_python: Path, kept: Path, environment: dict[str, str]) -> Trained:
     """A Mask R-CNN that was never trained, and screens in COCO's form whose boxes have triangles as outlines."""
-    made = Trained(place / "masked" / "run", place / "outlined")
+    place = kept / f"{EXAMPLE.name}-masked"
+    made = Trained(place / "run", place / "outlined")
     if not made.checkpoint.exists():
         data = boxes.read(write_screens(place / "plain", train=2, val=2, test=1))
         splits = {name: tuple(triangles(picture) for picture in pictures) for name, pictures in data.splits.items()}
@@ -83,35 +55,10 @@ def triangles(picture: boxes.Picture) -> boxes.Picture:
     return replace(picture, boxes=tuple(outlined))
 
 
-@pytest.fixture
-def preset(ml_python: Path, environment: dict[str, str], trained: Trained, tmp_path: Path) -> Preset:
-    """Runs a script in a folder beside the run that trained the model, so that it is found."""
-
-    def once(name: str, *before: str, **values: str) -> Run:
-        folder = trained.run.parent / f"{tmp_path.name}-{Path(name).stem}"
-        env = {**environment, "DATA_DIR": str(trained.data), "OUTPUT_DIR": str(folder), **values}
-        command = [ml_python, *before] if before else [ml_python, EXAMPLE / name]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
-        return Run(done.returncode, done.stdout + done.stderr, folder)
-
-    return once
-
-
-def script(
-    python: Path, environment: dict[str, str], name: str, *words: str, example: Path = EXAMPLE
-) -> subprocess.CompletedProcess[str]:
+def script(python: Path, environment: dict[str, str], name: str, *words: str) -> subprocess.CompletedProcess[str]:
     """A script of ours that imports the example's modules."""
-    command = [python, SCRIPTS / name, example, *words]
+    command = [python, SCRIPTS / name, EXAMPLE, *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-
-def read(run: Run, name: str) -> Any:
-    assert run.code == 0, run.text
-    return json.loads((run.folder / name).read_text())
-
-
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_evaluate_writes_what_it_prints(preset: Preset, trained: Trained) -> None:
@@ -224,7 +171,7 @@ def test_an_export_that_differs_fails(preset: Preset) -> None:
 
 def test_masks(masked: Trained, ml_python: Path, environment: dict[str, str], tmp_path: Path) -> None:
     base = {"DATA_DIR": str(masked.data), "CHECKPOINT": str(masked.run), "MAX_DETECTIONS": "5", "NUM_SAMPLES": "2"}
-    sets = [
+    cases = [
         (name, {**base, **LOW, **values, "OUTPUT_DIR": str(tmp_path / name)})
         for name, values in (
             ("evaluate.py", {}),
@@ -233,12 +180,8 @@ def test_masks(masked: Trained, ml_python: Path, environment: dict[str, str], tm
             ("visualize.py", {"BATCH_SIZE": "2"}),
         )
     ]
-    done = script(ml_python, environment, "each.py", json.dumps(sets))
-    assert done.returncode == 0, done.stderr
-    runs = [
-        Run(code, said, tmp_path / name)
-        for (name, _), (code, said) in zip(sets, json.loads(done.stdout.splitlines()[-1]), strict=True)
-    ]
+    answers = scripts(ml_python, EXAMPLE, cases, environment, tmp_path)
+    runs = [Run(code, said, tmp_path / name) for (name, _), (code, said) in zip(cases, answers, strict=True)]
     evaluated, predicted, exported, visualized = runs
 
     found = read(evaluated, "evaluation/masks.json")
@@ -271,9 +214,8 @@ def test_data_says_what_is_in_it(preset: Preset, trained: Trained) -> None:
     assert sheets == ["test.png", "train.png", "val.png"]
 
 
-def test_what_is_refused(ml_python: Path, environment: dict[str, str], trained: Trained, tmp_path: Path) -> None:
-    made = script(ml_python, environment, "make_hostile.py", str(tmp_path))
-    assert made.returncode == 0, made.stderr
+def test_what_is_refused(alone: Alone, ml_python: Path, trained: Trained, tmp_path: Path) -> None:
+    subprocess.run([ml_python, HOSTILE, tmp_path], check=True, capture_output=True)
     (tmp_path / "text.pt").write_text("no checkpoint")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_text("no picture")
@@ -281,8 +223,6 @@ def test_what_is_refused(ml_python: Path, environment: dict[str, str], trained: 
     spoilt = write_screens(tmp_path / "spoilt")
     (spoilt / "labels" / "val" / "val_0.txt").write_text("7 0.5 0.5 0.1 0.1\n")
     good = str(trained.checkpoint)
-    never_ran = tmp_path / "examples" / EXAMPLE.name
-    shutil.copytree(EXAMPLE, never_ran, ignore=shutil.ignore_patterns("outputs", "__pycache__"))
     cases = {
         "no trained model yet": ("evaluate.py", {}),
         "none.pt: there is no such file": ("export.py", {"CHECKPOINT": str(tmp_path / "none.pt")}),
@@ -295,11 +235,7 @@ def test_what_is_refused(ml_python: Path, environment: dict[str, str], trained: 
         "1 faults, MAX_BAD=0: not fit for training": ("inspect_data.py", {"DATA_DIR": str(spoilt)}),
         "is no list of positive numbers": ("inspect_data.py", {"ASPECT_RATIOS": "1,0"}),
     }
-    base = {"DATA_DIR": str(trained.data), "OUTPUT_DIR": str(tmp_path / "alone" / "run")}
-    sets = [(name, {**base, **values}) for name, values in [*cases.values(), ("visualize.py", {})]]
-    done = script(ml_python, environment, "each.py", json.dumps(sets), example=never_ran)
-    assert done.returncode == 0, done.stderr
-    *answers, (code, said) = json.loads(done.stdout.splitlines()[-1])
+    *answers, (code, said) = alone([*cases.values(), ("visualize.py", {})])
     for (wanted, case), (refusal, hint) in zip(cases.items(), answers, strict=True):
         assert refusal == 2 and wanted in hint and "hint:" in hint, (case, refusal, hint)
     assert not (tmp_path / "ran").exists()

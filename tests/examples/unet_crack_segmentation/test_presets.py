@@ -7,37 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.examples.training import Run, inherited
+from tests.examples.training import Alone, Run, Trained, read, scripts
 from tests.examples.unet_crack_segmentation.conftest import EXAMPLE, SHORT, write_roads
 
 pytestmark = pytest.mark.training("unet-crack-segmentation")
-# Runs a script for each case; writes {name: [exit code, what it said]}.
-DRIVER = """
-import contextlib, io, json, os, runpy, sys
-example, cases, answer = sys.argv[1:]
-sys.argv[1:] = []
-sys.path.insert(0, example)
-base = dict(os.environ)
-answers = {}
-for name, [script, environment] in json.loads(cases).items():
-    os.environ.clear()
-    os.environ.update({**base, **environment})
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(said):
-        try:
-            runpy.run_path(os.path.join(example, script), run_name="__main__")
-        except SystemExit as end:
-            answers[name] = [end.code, said.getvalue()]
-open(answer, "w").write(json.dumps(answers))
-"""
 UNTRAINED = """
 import sys, torch
 torch.save({"model": {"weight": torch.zeros(2)}, "epoch": 1}, sys.argv[1])
@@ -76,34 +56,10 @@ class Place:
         return Run(code, text, self.folder(name))
 
 
-def drive(
-    python: Path, cases: dict[str, Any], environment: dict[str, str], answer: Path, *, example: Path = EXAMPLE
-) -> None:
-    command = [python, "-c", DRIVER, example, json.dumps(cases), answer]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=answer.parent)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("presets")
-
-
 @pytest.fixture
-def base(place_environment: dict[str, str]) -> dict[str, str]:
-    """Without IMAGE_SIZE, which then is that of training."""
-    return {name: value for name, value in place_environment.items() if name != "IMAGE_SIZE"}
-
-
-@pytest.fixture
-def place_environment(root: Path) -> dict[str, str]:
-    return {**inherited(root), **SHORT, "DATA_DIR": str(root / "roads"), "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture
-def place(ml_python: Path, root: Path, base: dict[str, str]) -> Place:
+def place(ml_python: Path, kept: Path, environment: dict[str, str]) -> Place:
     """Every preset has run: a model of two epochs on 8 pictures; one of the test pictures has no crack."""
-    made = Place(root)
+    made = Place(kept / EXAMPLE.name)
     if not made.data.exists():
         write_roads(made.data)
         Image.effect_noise((64, 48), 20).convert("RGB").save(made.data / "test" / "images" / "test-0.png")
@@ -122,8 +78,16 @@ def place(ml_python: Path, root: Path, base: dict[str, str]) -> Place:
             )
             for name, (script, values) in RUNS.items()
         }
-        drive(ml_python, cases, base, root / "answers.json")
+        base = {name: value for name, value in environment.items() if name != "IMAGE_SIZE"}
+        own = {"DATA_DIR": str(made.data), "OMP_NUM_THREADS": "1"}
+        answers = scripts(ml_python, EXAMPLE, list(cases.values()), base | own, made.root)
+        (made.root / "answers.json").write_text(json.dumps(dict(zip(cases, answers, strict=True))))
     return made
+
+
+@pytest.fixture
+def trained(place: Place) -> Trained:
+    return Trained(place.folder("train"), place.data)
 
 
 def write_source(folder: Path, road: Path) -> None:
@@ -142,11 +106,6 @@ def write_source(folder: Path, road: Path) -> None:
     (folder / "broken.png").write_text("no picture")
     (folder / "cut.png").write_bytes(road.read_bytes()[:300])
     (folder / "notes.txt").write_text("not looked at")
-
-
-def read(run: Run, name: str) -> Any:
-    assert run.code == 0, run.text
-    return json.loads((run.folder / name).read_text())
 
 
 def pixels(file: Path) -> list[int]:
@@ -299,7 +258,7 @@ def test_nothing_but_a_training_changes_the_run_that_trained(place: Place) -> No
     assert f"CHECKPOINT: {place.checkpoint}" in text and "IMAGE_SIZE: 64,64" in text
 
 
-def test_what_is_refused(place: Place, ml_python: Path, base: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_refused(place: Place, alone: Alone, ml_python: Path, tmp_path: Path) -> None:
     subprocess.run([ml_python, "-c", UNTRAINED, tmp_path / "weights.pt"], check=True, capture_output=True)
     (tmp_path / "text.pt").write_text("no checkpoint")
     (tmp_path / "empty").mkdir()
@@ -320,16 +279,10 @@ def test_what_is_refused(place: Place, ml_python: Path, base: dict[str, str], tm
         "IMAGE_SIZE 33": ("predict.py", {"IMAGE_SIZE": "33", "CHECKPOINT": good}),
         "LR_MIN=1 is not below": ("lr_range.py", {"LR_MIN": "1", "LR_MAX": "0.1"}),
     }
-    alone = {"OUTPUT_DIR": str(tmp_path / "alone" / "run")}
-    named = {wanted: (script, alone | values) for wanted, (script, values) in cases.items()}
-    shown = {"batch": ("visualize.py", {"OUTPUT_DIR": str(tmp_path / "fresh" / "run"), "IMAGE_SIZE": "64"})}
-    never_ran = tmp_path / "examples" / EXAMPLE.name
-    shutil.copytree(EXAMPLE, never_ran, ignore=shutil.ignore_patterns("outputs", "__pycache__"))
-    drive(ml_python, named | shown, base, tmp_path / "answers.json", example=never_ran)
-    answers = json.loads((tmp_path / "answers.json").read_text())
-    code, said = answers.pop("batch")
+    *answers, (code, said) = alone([*cases.values(), ("visualize.py", {"IMAGE_SIZE": "64"})])
+    for wanted, (refusal, hint) in zip(cases, answers, strict=True):
+        assert refusal == 2 and wanted in hint and "hint:" in hint, (wanted, refusal, hint)
+
+    # Without a model there still is the batch.
     assert code == 0 and "no trained model yet: the batch alone is shown" in said, said
-    assert [path.name for path in (tmp_path / "fresh" / "run" / "visualizations").iterdir()] == ["batch.png"]
-    assert len(answers) == len(cases)
-    for wanted, (code, said) in answers.items():
-        assert code == 2 and wanted in said and "hint:" in said, (wanted, code, said)
+    assert "batch.png" in [path.name for path in (tmp_path / "alone" / "run" / "visualizations").iterdir()]

@@ -8,47 +8,18 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from cvl.formats import boxes
-from tests.examples.training import Run
+from tests.examples.training import HOSTILE, Alone, Preset, Trained, files, once, read
 from tests.examples.yolo_ui_detection.conftest import EXAMPLE, write_screens
 
 pytestmark = pytest.mark.training("yolo-ui-detection")
 CLASSES = ["button", "checkbox", "link"]  # no screen has a link
 LOW = {"CONFIDENCE": "0.001"}  # an epoch does not make a model certain of anything
-# Runs a script for each case, all in one process; prints [exit code, what it said] of each.
-DRIVER = """
-import contextlib, io, json, os, runpy, sys
-example, cases = sys.argv[1:]
-sys.argv[1:] = []
-sys.path.insert(0, example)
-base = dict(os.environ)
-answers = []
-for script, environment in json.loads(cases):
-    os.environ.clear()
-    os.environ.update({**base, **environment})
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
-        try:
-            runpy.run_path(os.path.join(example, script), run_name="__main__")
-        except SystemExit as end:
-            answers.append([end.code, said.getvalue()])
-print(json.dumps(answers))
-"""
-HOSTILE = """
-import os, sys, torch
-class Hostile:
-    def __reduce__(self):
-        return os.mkdir, (sys.argv[1] + "/ran",)
-torch.save({"model": Hostile(), "train_args": {}}, sys.argv[1] + "/hostile.pt")
-torch.save({"model": {"weight": torch.zeros(2)}}, sys.argv[1] + "/weights.pt")
-"""
 # The exported model is run with every box moved by one pixel.
 MOVED = """
 import runpy, sys
@@ -69,84 +40,16 @@ runpy.run_path(path, run_name="__main__")
 """
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A run of train.py and the data set that it was trained on."""
-
-    run: Path
-    data: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.run / "checkpoints" / "best_model.pt"
-
-
-Preset = Callable[..., Run]
-Refused = Callable[[list[tuple[str, dict[str, str]]]], list[tuple[int, str]]]
-
-
-@pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trained")
-
-
 @pytest.fixture
-def trained(ml_python: Path, place: Path, environment: dict[str, str]) -> Trained:
+def trained(ml_python: Path, kept: Path, environment: dict[str, str]) -> Trained:
     """One model for all tests: yolov8n from scratch, an epoch on 8 screens of 64 px."""
-    made = Trained(place / "outputs" / "train", place / "screens")
+    made = Trained(kept / EXAMPLE.name / "train", kept / EXAMPLE.name / "screens")
     if not made.checkpoint.exists():
         config = write_screens(made.data) / "data.yaml"
         config.write_text(config.read_text().rstrip() + "\n  2: link\n")
-        env = {**environment, "DATA_DIR": str(made.data), "OUTPUT_DIR": str(made.run)}
-        done = subprocess.run([ml_python, EXAMPLE / "train.py"], env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        run = once([ml_python, EXAMPLE / "train.py"], {**environment, "DATA_DIR": str(made.data)}, made.run)
+        assert run.code == 0, run.text
     return made
-
-
-@pytest.fixture
-def base(environment: dict[str, str], trained: Trained) -> dict[str, str]:
-    """What every preset gets; without IMAGE_SIZE, which then is that of training."""
-    kept = {name: value for name, value in environment.items() if name != "IMAGE_SIZE"}
-    return {**kept, "DATA_DIR": str(trained.data)}
-
-
-@pytest.fixture
-def preset(ml_python: Path, base: dict[str, str], trained: Trained, tmp_path: Path) -> Preset:
-    """Runs a script in a folder beside the run that trained the model, so that it is found."""
-
-    def once(script: str, *before: str, **values: str) -> Run:
-        folder = trained.run.parent / f"{tmp_path.name}-{Path(script).stem}"
-        env = {**base, "OUTPUT_DIR": str(folder), **values}
-        command = [ml_python, *before] if before else [ml_python, EXAMPLE / script]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
-        return Run(done.returncode, done.stdout + done.stderr, folder)
-
-    return once
-
-
-@pytest.fixture
-def refused(ml_python: Path, base: dict[str, str], tmp_path: Path) -> Refused:
-    """Runs scripts of an example that never trained, whatever the checkout has trained."""
-
-    def each(cases: list[tuple[str, dict[str, str]]]) -> list[tuple[int, str]]:
-        never_ran = tmp_path / "examples" / EXAMPLE.name
-        shutil.copytree(EXAMPLE, never_ran, ignore=shutil.ignore_patterns("outputs", "__pycache__"))
-        command = [ml_python, "-c", DRIVER, never_ran, json.dumps(cases)]
-        env = {**base, "OUTPUT_DIR": str(tmp_path / "alone" / "run")}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        return [(code, said) for code, said in json.loads(done.stdout.splitlines()[-1])]
-
-    return each
-
-
-def read(run: Run, name: str) -> Any:
-    assert run.code == 0, run.text
-    return json.loads((run.folder / name).read_text())
-
-
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_evaluate_writes_what_it_prints(preset: Preset, trained: Trained) -> None:
@@ -239,12 +142,14 @@ def test_predict_reads_a_folder_and_names_what_it_leaves_out(preset: Preset, tra
     assert f"{total} boxes on 2 pictures, 2 left out, median {found['latency_ms_median']} ms" in run.text
 
 
-def test_predict_stops_cleanly(ml_python: Path, base: dict[str, str], trained: Trained, tmp_path: Path) -> None:
+def test_predict_stops_cleanly(
+    ml_python: Path, presets_environment: dict[str, str], trained: Trained, tmp_path: Path
+) -> None:
     source, folder = tmp_path / "many", tmp_path / "run"
     source.mkdir()
     for number in range(400):
         shutil.copy(trained.data / "images" / "test" / "test_0.png", source / f"{number}.png")
-    env = {**base, "SOURCE": str(source), "CHECKPOINT": str(trained.run), "OUTPUT_DIR": str(folder)}
+    env = {**presets_environment, "SOURCE": str(source), "CHECKPOINT": str(trained.run), "OUTPUT_DIR": str(folder)}
     command = [ml_python, "-u", EXAMPLE / "predict.py"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline()
@@ -300,8 +205,8 @@ def test_data_says_what_is_in_it(preset: Preset, trained: Trained) -> None:
     assert boxes.read(trained.data).classes == tuple(CLASSES)
 
 
-def test_what_is_refused(refused: Refused, ml_python: Path, trained: Trained, tmp_path: Path) -> None:
-    subprocess.run([ml_python, "-c", HOSTILE, tmp_path], check=True, capture_output=True)
+def test_what_is_refused(alone: Alone, ml_python: Path, trained: Trained, tmp_path: Path) -> None:
+    subprocess.run([ml_python, HOSTILE, tmp_path], check=True, capture_output=True)
     (tmp_path / "text.pt").write_text("no checkpoint")
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
@@ -322,12 +227,12 @@ def test_what_is_refused(refused: Refused, ml_python: Path, trained: Trained, tm
         "the data has button, checkbox": ("evaluate.py", {"DATA_DIR": str(other), "CHECKPOINT": good}),
         "1 faults, MAX_BAD=0: not fit for training": ("inspect_data.py", {"DATA_DIR": str(spoilt)}),
     }
-    for (wanted, case), (code, said) in zip(cases.items(), refused(list(cases.values())), strict=True):
+    for (wanted, case), (code, said) in zip(cases.items(), alone(list(cases.values())), strict=True):
         assert code == 2 and wanted in said and "hint:" in said, (case, code, said)
     assert not (tmp_path / "ran").exists()
 
 
-def test_without_a_model_there_still_is_the_batch(refused: Refused, tmp_path: Path) -> None:
-    ((code, said),) = refused([("visualize.py", {})])
+def test_without_a_model_there_still_is_the_batch(alone: Alone, tmp_path: Path) -> None:
+    ((code, said),) = alone([("visualize.py", {})])
     assert code == 0 and "no trained model yet: the batch alone is shown" in said, said
     assert [path.name for path in (tmp_path / "alone" / "run" / "visualizations").iterdir()] == ["batch.png"]

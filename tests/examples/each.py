@@ -1,4 +1,4 @@
-"""EXAMPLE CASES: a script for each (name, environment), in one process; prints [exit code, what it said] of each."""
+"""EXAMPLE CASES: a script for each (name, parameters), in one process; prints [exit code, what it said] of each."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ for script, environment in json.loads(cases):
         try:
             runpy.run_path(f"{example}/{script}", run_name="__main__")
         except SystemExit as end:
-            code = end.code
+            code = end.code or 0
     answers.append([code, said.getvalue()])
 print(json.dumps(answers))
