@@ -126,7 +126,7 @@ def trainable(run: Run) -> int:
 def test_mask_rcnn_of_the_zoo(train: Train) -> None:
     run = train(MODEL="mask_rcnn_R_50_FPN_3x", IMAGE_SIZE="64", MAX_TRAIN_SAMPLES="2", OPTIMIZER="sgd")
     assert run.code == 0, run.text
-    assert "no outlines (COCO polygons) in the labels: every box is its own mask" in run.text
+    assert "no outlines (polygons) in the labels: every box is its own mask" in run.text
     assert "from scratch: batch norm is trained" in run.text
     assert run.column("train/loss_mask")
     shutil.rmtree(run.folder / "checkpoints")  # half a gigabyte

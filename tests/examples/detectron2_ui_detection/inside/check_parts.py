@@ -215,9 +215,9 @@ def check_what_does_not_fit_a_run_is_not_resumed() -> None:
     checkpoints.write(file, state)
     found = resume.find(values(RESUME=str(file), NUM_EPOCHS="3"))
     assert found and found.epoch == 2
-    found.check(["a"], 5)
-    refused(lambda: found.check(["b"], 5), "trained on a; the data has b")
-    refused(lambda: found.check(["a"], 4), "its epochs have 5 iterations, these 4")
+    resume.check(found, ["a"], 5)
+    refused(lambda: resume.check(found, ["b"], 5), "trained on a; the data has b")
+    refused(lambda: resume.check(found, ["a"], 4), "its epochs have 5 iterations, these 4")
     for name, value in (("OPTIMIZER", "sgd"), ("MODEL", "faster_rcnn_R_50_FPN_3x"), ("NUM_EPOCHS", "1")):
         refused(lambda n=name, v=value: resume.find(values(RESUME=str(file), **{n: v})), name)
     checkpoints.write(file, {"model": {}, "epoch": 2})
