@@ -135,11 +135,13 @@ def run(
     `show` is told how the metrics stand while the job runs.
     """
     folder = job.plan.run_folder
+    before = _Before(folder)
     record = _begin(job, engine)
     watch = live.Watch(
         folder, partial(_judged, job, record, Memory()), abort=job.abort_on_fail, show=show, say=console.say
     )
     beside = watch.beside if job.abort_on_fail or show else unwatched
+    started = None
     try:
         record.environment = dict(engine.prepare(job.plan, console.say))
         record.command = engine.command(job.plan)
@@ -153,11 +155,37 @@ def run(
         if isinstance(error, EngineError):
             record.post_mortem = asdict(postmortem.explain(error.exit_code, tail=error.message.encode()))
         runs.save(folder, record)
+        if started is None:
+            before.restore()
         raise
     record.seconds = round((record.seconds or 0) + time.monotonic() - started, 1)
     judgement = _conclude(job, record, outcome, live.reason(watch.stopped_by) if watch.stopped_by else "")
     runs.save(folder, record)
+    if refused(record):
+        before.restore()
     return record, judgement
+
+
+def refused(record: Record) -> bool:
+    """Whether the job would not start: what it was asked for is wrong, or does not fit the run to go on with."""
+    return record.status == "failed" and record.exit_code == UsageError.exit_code
+
+
+class _Before:
+    """What a job that does not start must leave as it was: the record of the run to go on with, and `latest`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._record, self._latest = folder / contract.RECORD, folder.parent / runs.LATEST
+        self._content = self._record.read_bytes() if self._record.is_file() else b""
+        self._target = self._latest.readlink().name if self._latest.is_symlink() else ""
+
+    def restore(self) -> None:
+        if self._content:
+            temporary = self._record.with_name(f".{self._record.name}.before")
+            temporary.write_bytes(self._content)
+            os.replace(temporary, self._record)
+        if self._target:
+            runs.point_latest(self._latest.parent, self._target)
 
 
 def script_command(example: Example, preset: Preset, arguments: tuple[str, ...]) -> list[str]:

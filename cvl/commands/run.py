@@ -129,7 +129,7 @@ def command(name: str, preset: str, arguments: tuple[str, ...], **options: Any) 
         click.echo(json.dumps(asdict(record), indent=2))
     else:
         _show(job, record, judgement)
-    if record.status != "interrupted":
+    if record.status != "interrupted" and not launch.refused(record):
         _write_reports(job, record, judgement)
     return launch.exit_code(record, strict=given.strict)
 
@@ -187,7 +187,9 @@ def _write_reports(job: launch.Job, record: Record, judgement: Judgement | None)
 
 def _show(job: launch.Job, record: Record, judgement: Judgement | None) -> None:
     """How the run ended: the verdict, and where to look."""
-    goes_on = f"; --resume {record.run} goes on with what was saved" if _can_resume(job) else ""
+    saved = any((job.plan.run_folder / contract.CHECKPOINTS).glob("*"))
+    how = "goes on with what was saved" if saved else "begins it anew, since nothing was saved yet"
+    goes_on = f"; --resume {record.run} {how}" if _can_resume(job) else ""
     if record.status == "timed_out":
         console.say(f"stopped after {job.plan.timeout:g} s (--timeout){goes_on}")
     elif record.status == "interrupted":
@@ -252,7 +254,8 @@ def _resume_path(word: str | None, example: Example, preset: Preset, output: Pat
 def _latest(example: Example, preset: Preset, output: Path) -> Path:
     of = (example.name, preset.name)
     known = [(path, record) for path, record in runs.within(output) if isinstance(record, Record)]
-    found = [path.resolve() for path, record in known if (record.example, record.preset) == of]
+    own = [(path.resolve(), record) for path, record in known if (record.example, record.preset) == of]
+    found = [path for path, record in own if not launch.refused(record)]
     if not found:
         hint = "--resume RUN names one; `cvl runs list` shows the runs there are"
         raise UsageError(f"there is no run of {preset.name} to go on with in {output}", hint=hint)

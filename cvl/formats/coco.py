@@ -6,9 +6,9 @@ Polygons in `segmentation` are the outlines of boxes; masks as run lengths are n
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from cvl.formats.outlines import Polygon
 from cvl.formats.pictures import Seen
 
 _KEYS = ("images", "annotations", "categories")
+_LABEL = ("image_id", "category_id", "bbox")  # what every annotation has
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,18 @@ def recognises(root: Path) -> bool:
 def read(folder: str | Path) -> BoxDataset:
     """The data set in `folder`; category ids become 0, 1, … in the order of the ids."""
     root = existing(folder)
-    sheets = _load(root)
-    classes = _classes(sheets)
     problems: list[Problem] = []
     notes: list[str] = []
+    sheets = _load(root, problems)
+    classes = _classes(sheets)
     splits: dict[str, tuple[Picture, ...]] = {}
-    paths = {(s.path, i["id"]): _find(root, s, str(i["file_name"])) for s in sheets for i in s.raw["images"]}
+    paths = {(s.path, number): path for s in sheets for number, path in _paths(root, s).items()}
     seen = pictures.look(paths.values())
     for sheet in sheets:
         mine = {image["id"]: paths[sheet.path, image["id"]] for image in sheet.raw["images"]}
         found = _pictures(sheet, mine, seen, _labels(sheet, classes), problems)
         splits[sheet.split] = splits.get(sheet.split, ()) + found
+        notes += _resized(sheet, mine, seen)
         crowds = sum(bool(a.get("iscrowd")) for a in sheet.raw["annotations"])
         if crowds:
             notes.append(f"{sheet.path.name}: {crowds} crowd annotation(s) left out")
@@ -125,7 +127,8 @@ def _looks_right(path: Path) -> bool:
     return isinstance(raw, dict) and all(isinstance(raw.get(key), list) for key in _KEYS)
 
 
-def _load(root: Path) -> list[_Sheet]:
+def _load(root: Path, problems: list[Problem]) -> list[_Sheet]:
+    """The sheets, without annotations that lack something; those are among the problems."""
     sheets = []
     for path, split in _sheets(root):
         try:
@@ -135,23 +138,27 @@ def _load(root: Path) -> list[_Sheet]:
         if not isinstance(raw, dict) or not all(isinstance(raw.get(key), list) for key in _KEYS):
             raise DataError(f"{path}: expected the lists {', '.join(_KEYS)}", hint="is it a COCO instances file?")
         _complete(path, raw)
-        sheets.append(_Sheet(path, split, raw))
+        whole = [annotation for annotation in raw["annotations"] if not _lacks(annotation, _LABEL)]
+        problems += [
+            Problem(f"{path}: annotations[{index}]", f"has no {_lacks(annotation, _LABEL)[0]}")
+            for index, annotation in enumerate(raw["annotations"])
+            if _lacks(annotation, _LABEL)
+        ]
+        sheets.append(_Sheet(path, split, {**raw, "annotations": whole}))
     if not sheets:
         raise DataError(f"{root}: no COCO annotations", hint="annotations/instances_train.json, instances_val.json")
     return sheets
 
 
 def _complete(path: Path, raw: Mapping[str, Any]) -> None:
-    wanted = {
-        "images": ("id", "file_name"),
-        "annotations": ("image_id", "category_id", "bbox"),
-        "categories": ("id", "name"),
-    }
-    for section, keys in wanted.items():
+    for section, keys in {"images": ("id", "file_name"), "categories": ("id", "name")}.items():
         for index, item in enumerate(raw[section]):
-            missing = [key for key in keys if not isinstance(item, dict) or key not in item]
-            if missing:
+            if missing := _lacks(item, keys):
                 raise DataError(f"{path}: {section}[{index}] has no {missing[0]}", hint="is it a COCO instances file?")
+
+
+def _lacks(item: object, keys: Sequence[str]) -> list[str]:
+    return [key for key in keys if not isinstance(item, dict) or key not in item]
 
 
 def _classes(sheets: list[_Sheet]) -> tuple[str, ...]:
@@ -169,6 +176,17 @@ def _classes(sheets: list[_Sheet]) -> tuple[str, ...]:
 
 def _used(sheet: _Sheet, category: int) -> bool:
     return any(a["category_id"] == category for a in sheet.raw["annotations"])
+
+
+def _paths(root: Path, sheet: _Sheet) -> dict[int, Path]:
+    """Where each picture lies, by its id; one that is nowhere: where the others are, or one would look first."""
+    names = {image["id"]: str(image["file_name"]) for image in sheet.raw["images"]}
+    found = {number: _find(root, sheet, name) for number, name in names.items()}
+    homes = Counter(path.parent for path in found.values() if path.is_file())
+    if not homes:
+        return found
+    ((home, _),) = homes.most_common(1)
+    return {number: path if path.is_file() else home / Path(names[number]).name for number, path in found.items()}
 
 
 def _find(root: Path, sheet: _Sheet, name: str) -> Path:
@@ -209,6 +227,18 @@ def _pictures(
     )
 
 
+def _resized(sheet: _Sheet, paths: Mapping[int, Path], seen: Mapping[Path, Seen]) -> list[str]:
+    """A note where pictures have another size than the sheet says, which boxes may have been made for."""
+    found = [
+        f"{look.width}x{look.height}, not {image['width']}x{image['height']} ({paths[image['id']].name})"
+        for image in sheet.raw["images"]
+        for look in [seen[paths[image["id"]]]]
+        if not look.damage and {"width", "height"} <= image.keys()
+        if (image["width"], image["height"]) != (look.width, look.height)
+    ]
+    return [f"{sheet.path.name}: {len(found)} picture(s) of another size than it says: {found[0]}"] if found else []
+
+
 def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> Box:
     label = labels.get(annotation["category_id"])
     if label is None:
@@ -216,13 +246,12 @@ def _box(annotation: Mapping[str, Any], look: Seen, labels: dict[int, int]) -> B
     if not isinstance(annotation["bbox"], list) or len(annotation["bbox"]) != 4:
         raise ValueError("bbox must be [x, y, width, height]")
     x, y, width, height = (float(v) for v in annotation["bbox"])
+    box = bounded(Box(label, x, y, x + width, y + height), look.width, look.height)
     outline = outlines.bounded(_polygons(annotation.get("segmentation")), look.width, look.height)
-    return bounded(Box(label, x, y, x + width, y + height, outline=outline), look.width, look.height)
+    outlines.check(outline, box)
+    return replace(box, outline=outline)
 
 
 def _polygons(raw: object) -> tuple[Polygon, ...]:
-    """Those of at least three points; ValueError where a coordinate is no number."""
-    found = (
-        [tuple(map(float, polygon)) for polygon in raw if isinstance(polygon, list)] if isinstance(raw, list) else []
-    )
-    return tuple(polygon for polygon in found if len(polygon) >= 6 and len(polygon) % 2 == 0)
+    """None of them where there are run lengths; ValueError where one is no list of numbers."""
+    return tuple(tuple(map(float, polygon)) for polygon in raw) if isinstance(raw, list) else ()

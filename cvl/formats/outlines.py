@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cvl.formats.dataset import TOLERANCE
+from cvl.formats.dataset import TOLERANCE, Box
 
 Polygon = tuple[float, ...]
 
 
 def bounded(polygons: Iterable[Polygon], width: int, height: int) -> tuple[Polygon, ...]:
-    """The polygons clipped to the picture; ValueError where one lies outside, by the tolerance of boxes."""
+    """The polygons clipped to the picture; ValueError where one is none, or lies outside by more than boxes may."""
     return tuple(_bounded(polygon, width, height) for polygon in polygons)
 
 
+def check(polygons: Iterable[Polygon], box: Box) -> None:
+    """ValueError where one of the polygons has no area, or lies beside the box whose outline it is."""
+    for polygon in polygons:
+        xs, ys = polygon[::2], polygon[1::2]
+        if not _area(xs, ys):
+            raise ValueError("an outline without area")
+        if max(xs) <= box.x0 or min(xs) >= box.x1 or max(ys) <= box.y0 or min(ys) >= box.y1:
+            raise ValueError("an outline beside its box")
+
+
+def _area(xs: Polygon, ys: Polygon) -> float:
+    """The shoelace formula."""
+    turns = zip(xs, ys, (*xs[1:], xs[0]), (*ys[1:], ys[0]), strict=True)
+    return abs(sum(x * y_next - x_next * y for x, y, x_next, y_next in turns)) / 2
+
+
 def _bounded(polygon: Polygon, width: int, height: int) -> Polygon:
+    if len(polygon) < 6 or len(polygon) % 2:
+        raise ValueError(f"an outline of {len(polygon)} numbers: it takes x and y of three points at least")
     slack_x, slack_y = TOLERANCE * width, TOLERANCE * height
     xs, ys = polygon[::2], polygon[1::2]
     if not all(abs(v) < float("inf") for v in polygon):

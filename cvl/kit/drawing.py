@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from cvl.formats.boxes import Box, Picture
 
 RIGHT, WRONG, MISSED = "#1a7f37", "#cf222e", "#bf5700"
 _BAR = 34
+_NARROW = 400  # px: a picture narrower than that has no room for what is written on it
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,42 @@ def overlap(a: Box, b: Box) -> float:
 
 
 def side_by_side(image: Image.Image, comparison: Comparison, names: Sequence[str], *, title: str) -> Image.Image:
-    """Truth on the left (missed boxes orange), predictions on the right (wrong ones red)."""
+    """Truth on the left (missed boxes orange), predictions on the right (wrong ones red); small pictures enlarged."""
+    factor = max(1, -(-_NARROW // image.width))
     hit_truth = {t for t, _ in comparison.matched}
     hit_found = {f for _, f in comparison.matched}
-    truth = [(box, names[box.label], RIGHT if i in hit_truth else MISSED) for i, box in enumerate(comparison.truth)]
+    truth = [
+        (scaled(box, factor), names[box.label], RIGHT if i in hit_truth else MISSED)
+        for i, box in enumerate(comparison.truth)
+    ]
     found = [
-        (item.box, f"{names[item.box.label]} {item.score:.2f}", RIGHT if i in hit_found else WRONG)
+        (
+            scaled(item.box, factor),
+            f"{names[item.box.label]} {item.score:.2f}",
+            RIGHT if i in hit_found else WRONG,
+        )
         for i, item in enumerate(comparison.found)
     ]
     missed, wrong = len(truth) - len(hit_truth), len(found) - len(hit_found)
     left = f"{title}   truth: {len(truth)} boxes, {missed} missed"
     right = f"found: {len(found)} boxes, {len(hit_found)} right, {wrong} wrong   F1 {comparison.f1:.2f}"
-    panels = [titled(mark(image, marks), text) for marks, text in ((truth, left), (found, right))]
+    enlarged = image.resize((factor * image.width, factor * image.height))
+    size = min(fitting(text, enlarged.width) for text in (left, right))
+    panels = [titled(mark(enlarged, marks), text, size) for marks, text in ((truth, left), (found, right))]
     return beside(panels)
+
+
+def scaled(box: Box, factor: float) -> Box:
+    """`box` and its outline on a picture that is `factor` times as large."""
+    corners = {side: factor * getattr(box, side) for side in ("x0", "y0", "x1", "y1")}
+    return replace(box, **corners, outline=tuple(tuple(factor * v for v in polygon) for polygon in box.outline))
+
+
+def outline(pen: ImageDraw.ImageDraw, box: Box, colour: str, *, down: float = 0) -> None:
+    """The polygons of `box`, `down` px further down."""
+    for polygon in box.outline:
+        points = [(x, y + down) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
+        pen.line([*points, points[0]], fill=colour, width=2)
 
 
 def draw_worst(
@@ -107,6 +131,7 @@ def mark(image: Image.Image, marks: Iterable[tuple[Box, str, str]]) -> Image.Ima
     for box, _, colour in items:
         edges = (box.x0, box.y0, max(box.x0, box.x1), max(box.y0, box.y1))  # an untrained model finds such boxes
         pen.rectangle(edges, outline=colour, width=max(2, size // 6))
+        outline(pen, box, colour)
     taken: list[tuple[float, float, float, float]] = []
     for box, text, colour in items:
         width = pen.textlength(text, font=font) + 4
@@ -181,14 +206,19 @@ def run_curves(rows: Iterable[Mapping[str, float]], panels: Mapping[str, Mapping
     curves(loss | more, file)
 
 
-def titled(image: Image.Image, text: str) -> Image.Image:
-    """`image` under a bar with `text`, made to fit."""
-    sheet = Image.new("RGB", (image.width, image.height + _BAR), "#24292f")
-    pen = ImageDraw.Draw(sheet)
+def fitting(text: str, width: int) -> int:
+    """The size of the font in which `text` fits a bar of `width` px."""
     size = 18
-    while size > 9 and pen.textlength(text, font=ImageFont.load_default(size)) > image.width - 16:
+    while size > 9 and ImageFont.load_default(size).getlength(text) > width - 16:
         size -= 1
-    pen.text((8, _BAR / 2), text, fill="white", font=ImageFont.load_default(size), anchor="lm")
+    return size
+
+
+def titled(image: Image.Image, text: str, size: int | None = None) -> Image.Image:
+    """`image` under a bar with `text`, of the given size or made to fit."""
+    sheet = Image.new("RGB", (image.width, image.height + _BAR), "#24292f")
+    font = ImageFont.load_default(size or fitting(text, image.width))
+    ImageDraw.Draw(sheet).text((8, _BAR / 2), text, fill="white", font=font, anchor="lm")
     sheet.paste(image, (0, _BAR))
     return sheet
 

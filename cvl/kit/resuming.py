@@ -43,6 +43,8 @@ class Resumed:
                 f"RESUME {self.file}: {self.epoch} epochs are done, of {parameters['NUM_EPOCHS']}",
                 hint=f"NUM_EPOCHS above {self.epoch} goes on",
             )
+        if self.epoch == parameters["NUM_EPOCHS"]:
+            say(f"all {self.epoch} epochs are done: its best model is judged again; a higher NUM_EPOCHS goes on")
 
 
 def resume(wanted: str, needs: Collection[str] = ()) -> Resumed:

@@ -34,7 +34,7 @@ def cell(image: Image.Image, boxes: Sequence[Box], text: str) -> Cell:
     """`image` and its boxes, scaled to what is shown; what is tiny is enlarged, at most twice."""
     scale = min(CELL[0] / image.width, CELL[1] / image.height, 2.0)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    scaled = [Box(b.label, b.x0 * scale, b.y0 * scale, b.x1 * scale, b.y1 * scale) for b in boxes]
+    scaled = [drawing.scaled(box, scale) for box in boxes]
     exact = Image.Resampling.NEAREST if scale > 1 else None
     return Cell(image.resize(size, exact), scaled, text)
 
@@ -66,6 +66,7 @@ def _draw(one: Cell) -> Image.Image:
     pen.text((0, 2), _fit(pen, one.text, drawn.width), fill="#24292f", font=ImageFont.load_default(TEXT))
     for box in one.boxes:
         corners = box.x0, box.y0 + top, box.x1, box.y1 + top
+        drawing.outline(pen, box, colour(box.label), down=top)
         pen.rectangle(corners, outline=colour(box.label), width=2)
         pen.rectangle((corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1), outline="white")
     return drawn

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from cvl.errors import DataError
 from cvl.formats import boxes, pictures
@@ -43,12 +43,18 @@ def readable(files: Sequence[Path], skipped: list[dict[str, str]]) -> Iterator[t
         try:
             image = drawing.upright(path)
         except Exception as error:  # Pillow raises whatever its decoders raise
-            skipped.append({"file": str(path), "reason": f"not a readable picture ({type(error).__name__})"})
+            skipped.append({"file": str(path), "reason": f"not a readable picture ({_reason(error)})"})
             run.say(f"left out: {path}: {skipped[-1]['reason']}")
         else:
             yield path, image
     if len(skipped) == len(files):
         raise DataError(f"SOURCE: none of {len(files)} file(s) could be read as a picture", hint="PNG, JPEG or WebP")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "of no known kind"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
@@ -82,6 +88,8 @@ def boxed(
     boxes.check(data, max_bad)
     for note in data.notes:
         run.say(note)
+    if data.problems:
+        run.say(f"{len(data.problems)} fault(s) left out, up to MAX_BAD={max_bad}, such as {data.problems[0]}")
     data = replace(data, splits={**data.splits, "train": some(data.splits.get("train", ()), max_train, seed)})
     for split in needs:
         if not any(picture.boxes for picture in data.splits.get(split, ())):

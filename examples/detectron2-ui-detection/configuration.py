@@ -28,6 +28,7 @@ ZOO = {
 }
 LEVELS = 5  # of the feature pyramid: p2 … p6, of RetinaNet p3 … p7
 MAX_DETECTIONS = 300  # a picture: COCO's 100 are fewer than a crowded screen has
+_LISTS = {"ANCHOR_SIZES": "8,16,32,64,128", "ASPECT_RATIOS": "0.5,1,2", "LR_STEPS": "0.7,0.9"}
 _SCHEDULES = {"step": "WarmupMultiStepLR", "constant": "WarmupMultiStepLR", "cosine": "WarmupCosineLR"}
 
 
@@ -97,7 +98,7 @@ def numbers(text: str, name: str) -> list[float]:
     except ValueError:
         found = []
     if not found or any(not 0 < value < float("inf") for value in found):
-        raise UsageError(f"{name}={text}: is no list of positive numbers", hint=f"for example {name}=0.5,1,2")
+        raise UsageError(f"{name}={text}: is no list of positive numbers", hint=f"for example {name}={_LISTS[name]}")
     return found
 
 
@@ -107,7 +108,7 @@ def anchor_sizes(text: str) -> list[float]:
     if len(wanted) != LEVELS:
         raise UsageError(
             f"ANCHOR_SIZES={text}: {len(wanted)} sizes for {LEVELS} levels of the feature pyramid",
-            hint="for example 8,16,32,64,128",
+            hint=f"for example ANCHOR_SIZES={_LISTS['ANCHOR_SIZES']}",
         )
     return wanted
 

@@ -100,3 +100,5 @@ def quiet(level: str, *, verbose: bool) -> None:
         logger.setLevel(logging.WARNING if level == "INFO" and not verbose else level)
         logger.propagate = False
         logger.handlers = [logging.StreamHandler(sys.stderr)]
+    # It warns of the configuration files in its own package.
+    logging.getLogger("fvcore.common.config").setLevel(logging.DEBUG if verbose else logging.ERROR)

@@ -18,7 +18,7 @@ from cvl.params import Values
 
 NATIVE_LOG = f"{contract.NATIVE}/metrics.json"
 # What must be the same when a run goes on.
-_KEPT = ("MODEL", "ANCHOR_SIZES", "ASPECT_RATIOS", "FREEZE", "OPTIMIZER", "WEIGHT_DECAY")
+_KEPT = ("MODEL", "IMAGE_SIZE", "ANCHOR_SIZES", "ASPECT_RATIOS", "FREEZE", "OPTIMIZER", "WEIGHT_DECAY")
 
 
 def find(params: Values) -> Resumed | None:

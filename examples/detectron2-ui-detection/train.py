@@ -29,7 +29,7 @@ from library import comm, quiet
 from trainer import Trainer
 
 from cvl import params as parameters
-from cvl.kit import checkpoints, drawing, run
+from cvl.kit import checkpoints, detection, drawing, run
 from cvl.kit.detection import HEADLINES
 from cvl.kit.runlog import RunLog, write_config, write_json, write_text
 from cvl.params import Values
@@ -133,7 +133,7 @@ def prove(folder: Path, view: View, device: str, log: RunLog, cfg: object) -> ju
     best = checkpoint.load(folder / checkpoints.BEST)
     again = validation.scores(best.model.to(device), best.cfg, view, "val", device=device)
     reload = {f"reload/{name}": again.metrics[name] for name in HEADLINES}
-    log.scalars(reload, step=log.last_step, epoch=log.rows[-1]["epoch"])
+    log.scalars({**reload, **detection.baseline(view.data)}, step=log.last_step, epoch=log.rows[-1]["epoch"])
     run.say(f"best_model.pt from disk: val mAP50 {again.metrics['map50']:.4f}, mAP {again.metrics['map']:.4f}")
     expected.tell(cfg, log.best("val/map50") or 0.0)
 

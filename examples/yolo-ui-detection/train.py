@@ -23,7 +23,7 @@ from trainer import Trainer, strip
 
 from cvl import params as parameters
 from cvl.kit import drawing, run
-from cvl.kit.detection import HEADLINES
+from cvl.kit.detection import HEADLINES, baseline
 from cvl.kit.runlog import RunLog, write_config, write_json
 
 # A mirrored screen is no screen: nothing is ever flipped.
@@ -121,7 +121,7 @@ def main() -> None:
     options = {"image_size": params.IMAGE_SIZE, "batch_size": trainer.batch_size}
     again = evaluate(best, view, "val", folder=folder / "native", **options)
     reload = {f"reload/{name}": again.metrics[name] for name in HEADLINES}
-    log.scalars(reload, step=trainer.steps, epoch=trainer.epoch + 1)
+    log.scalars({**reload, **baseline(view.data)}, step=trainer.steps, epoch=trainer.epoch + 1)
     run.say(f"best_model.pt from disk: val mAP50 {again.metrics['map50']:.4f}, mAP {again.metrics['map']:.4f}")
 
     # The split that nothing was chosen on: reported, never used. By COCO's protocol, as every detector here.

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from cvl import runs
+
 REPOSITORY = Path(__file__).parents[2]
 
 MANIFEST = """
@@ -65,6 +67,8 @@ if params.MODE == "hang":
     time.sleep(600)
 if params.MODE == "fail":
     sys.exit(7)
+if params.MODE == "refuse":
+    sys.exit(2)
 first = len((folder / "metrics.jsonl").read_text().splitlines()) if params.RESUME else 0
 with (folder / "metrics.jsonl").open("a") as log:
     for epoch in range(first + 1, params.NUM_EPOCHS + 1):
@@ -291,7 +295,12 @@ def test_a_timeout_stops_the_job(tiny: Path) -> None:
     assert done.returncode == 1
     assert record(tiny)["status"] == "timed_out"
     name = record(tiny)["run"]
-    assert f"stopped after 1 s (--timeout); --resume {name} goes on with what was saved\n" in done.stderr
+    said = f"stopped after 1 s (--timeout); --resume {name} begins it anew, since nothing was saved yet\n"
+    assert said in done.stderr
+    (tiny / "outputs" / str(name) / "checkpoints").mkdir()
+    (tiny / "outputs" / str(name) / "checkpoints" / "latest_model.pt").write_bytes(b"weights")
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "--resume")
+    assert f"--resume {name} goes on with what was saved\n" in done.stderr
 
 
 def test_a_job_that_cannot_go_on_is_not_said_to(tiny: Path) -> None:
@@ -339,6 +348,32 @@ def test_resume_without_a_name_goes_on_with_the_latest_run_of_the_preset(tiny: P
         f"error: there is no run of silent to go on with in {tiny / 'outputs'}\n"
         "hint: --resume RUN names one; `cvl runs list` shows the runs there are\n"
     )
+
+
+def test_a_refused_job_leaves_the_run_that_it_should_go_on_with_as_it_was(tiny: Path) -> None:
+    cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "good")
+    outputs = tiny / "outputs"
+    before = {path: path.read_bytes() for path in (outputs / "good").glob("*.*")}
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--resume", "-e", "MODE=refuse", "-e", "LR=0.5")
+    assert done.returncode == 2 and f"run: {outputs / 'good'}\n" in done.stdout
+    assert {path: path.read_bytes() for path in (outputs / "good").glob("*.*")} == before
+    # A new run that is refused is neither the latest nor what --resume means.
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "typo", "-e", "MODE=refuse")
+    assert done.returncode == 2 and (outputs / "latest").resolve() == outputs / "good"
+    assert runs.load(outputs / "typo").status == "failed" and not (outputs / "typo" / "report.md").exists()
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "--resume")
+    assert f"RESUME={outputs / 'good'} " in done.stdout, done.stderr
+
+
+def test_an_engine_that_fails_leaves_the_run_as_it_was(tiny: Path) -> None:
+    cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "good")
+    before = (tiny / "outputs" / "good" / "run.json").read_bytes()
+    (tiny / "setup.sh").write_text("exit 1\n")
+    manifest = (tiny / "example.yaml").read_text()
+    (tiny / "example.yaml").write_text(manifest + "environment: {setup: setup.sh}\n")
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--resume", PIP_NO_INDEX="1")
+    assert done.returncode == 4, done.stderr
+    assert (tiny / "outputs" / "good" / "run.json").read_bytes() == before
 
 
 def test_a_name_is_used_once(tiny: Path) -> None:

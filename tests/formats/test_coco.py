@@ -125,8 +125,8 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> Non
 def test_polygons_are_outlines_and_come_back(tmp_path: Path) -> None:
     root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
     raw = folders.coco_sheet(["train0.png", "train1.png"])
-    triangle = [1.0, 1.0, 5.0, 1.0, 3.0, 4.0]
-    raw["annotations"][0]["segmentation"] = [triangle, [1.0, 2.0]]  # a point is no outline
+    triangle = [41.0, 16.0, 55.0, 16.0, 43.0, 30.0]
+    raw["annotations"][0]["segmentation"] = [triangle]
     raw["annotations"][1]["segmentation"] = {"counts": [1], "size": [1, 1]}
     folders.text(root / "train.json", json.dumps(raw))
     dataset = boxes.read(root)
@@ -139,17 +139,23 @@ def test_polygons_are_outlines_and_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "message"),
+    ("polygon", "message"),
     [
-        (-5.0, "an outline outside the picture: (-5.0, 1.0, 5.0, 4.0) on 100x50"),
-        (float("nan"), "an outline with coordinates that are not finite"),
-        (float("inf"), "an outline with coordinates that are not finite"),
+        ([-5, 1, 50, 1, 3, 40], "an outline outside the picture: (-5.0, 1.0, 50.0, 40.0) on 100x50"),
+        ([float("nan"), 1, 50, 1, 3, 40], "an outline with coordinates that are not finite"),
+        ([float("inf"), 1, 50, 1, 3, 40], "an outline with coordinates that are not finite"),
+        ([45, 20], "an outline of 2 numbers: it takes x and y of three points at least"),
+        ([45, 20, 50, 20, 50, 30, 9], "an outline of 7 numbers: it takes x and y of three points at least"),
+        ([45, 20, 50, 20, 55, 20], "an outline without area"),
+        ([1, 1, 5, 1, 3, 4], "an outline beside its box"),
+        (["x", 1, 5, 1, 3, 4], "could not convert string to float: 'x'"),
+        (7, "'int' object is not iterable"),
     ],
 )
-def test_outlines_are_checked_as_boxes_are(tmp_path: Path, x: float, message: str) -> None:
+def test_outlines_are_checked_as_boxes_are(tmp_path: Path, polygon: list[object], message: str) -> None:
     root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
     raw = folders.coco_sheet(["train0.png", "train1.png"])
-    raw["annotations"][0]["segmentation"] = [[x, 1.0, 5.0, 1.0, 3.0, 4.0]]
+    raw["annotations"][0]["segmentation"] = [polygon]
     folders.text(root / "train.json", json.dumps(raw))
     assert [problem.message for problem in boxes.read(root).problems] == [message]
 
@@ -157,8 +163,45 @@ def test_outlines_are_checked_as_boxes_are(tmp_path: Path, x: float, message: st
 def test_an_outline_is_clipped_where_a_box_would_be(tmp_path: Path) -> None:
     root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
     raw = folders.coco_sheet(["train0.png", "train1.png"])
-    raw["annotations"][0]["segmentation"] = [[-0.05, 1.0, 5.0, 1.0, 3.0, 4.0]]
+    raw["annotations"][0]["segmentation"] = [[-0.05, 16.0, 50.0, 16.0, 43.0, 30.0]]
     folders.text(root / "train.json", json.dumps(raw))
     data = boxes.read(root)
     assert not data.problems
-    assert data.splits["train"][0].boxes[0].outline == ((0.0, 1.0, 5.0, 1.0, 3.0, 4.0),)
+    assert data.splits["train"][0].boxes[0].outline == ((0.0, 16.0, 50.0, 16.0, 43.0, 30.0),)
+
+
+def test_an_annotation_that_lacks_something_is_one_fault_of_many(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    del raw["annotations"][1]["bbox"]
+    raw["annotations"] += [{"image_id": 10, "bbox": [1, 1, 2, 2]}, "none", {**raw["annotations"][0], "category_id": 9}]
+    folders.text(root / "train.json", json.dumps(raw))
+    data = boxes.read(root)
+    assert [str(problem).partition("train.json: ")[2] for problem in data.problems] == [
+        "annotations[1]: has no bbox",
+        "annotations[2]: has no category_id",
+        "annotations[3]: has no image_id",
+        "annotation 0 of train0.png: category 9 is not among the categories",
+    ]
+    assert [len(picture.boxes) for picture in data.splits["train"]] == [1, 0]
+
+
+def test_what_is_missing_is_missed_where_the_others_are(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="annotations/instances_{split}.json", pictures="pictures/{split}")
+    (root / "pictures").rename(root / "moved")
+    (root / "moved/train").rename(root / "train")
+    (root / "moved/val").rename(root / "val")
+    raw = json.loads((root / "annotations/instances_train.json").read_text())
+    raw["images"].append({"id": 99, "file_name": "gone.png"})
+    folders.text(root / "annotations/instances_train.json", json.dumps(raw))
+    assert [str(problem) for problem in boxes.read(root).problems] == [f"{root}/train/gone.png: no such picture"]
+
+
+def test_another_size_than_the_sheet_says_is_noted(tmp_path: Path) -> None:
+    root = folders.coco(tmp_path, sheet="{split}.json", pictures="images")
+    raw = folders.coco_sheet(["train0.png", "train1.png"])
+    raw["images"][1]["width"] = 999
+    folders.text(root / "train.json", json.dumps(raw))
+    assert "train.json: 1 picture(s) of another size than it says: 100x50, not 999x50 (train1.png)" in (
+        boxes.read(root).notes
+    )

@@ -37,8 +37,8 @@ def test_missed_and_wrong_boxes_are_told_by_colour() -> None:
     wrong = Box(0, 100, 60, 150, 90)
     comparison = drawing.compare([BUTTON, LINK], [Found(BUTTON, 0.9), Found(wrong, 0.8)])
     sheet = drawing.side_by_side(image, comparison, ["button", "link"], title="screen.png")
-    assert sheet.width == 2 * image.width + 8
-    left, right = sheet.crop((0, 34, 200, 134)), sheet.crop((208, 34, 408, 134))
+    assert sheet.width == 2 * (2 * image.width) + 8  # a small picture is enlarged
+    left, right = sheet.crop((0, 34, 400, 234)), sheet.crop((408, 34, 808, 234))
     assert has(left, drawing.RIGHT) and has(left, drawing.MISSED) and not has(left, drawing.WRONG)
     assert has(right, drawing.RIGHT) and has(right, drawing.WRONG) and not has(right, drawing.MISSED)
 

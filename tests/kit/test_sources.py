@@ -35,7 +35,7 @@ def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path, capsys: pytest
     skipped: list[dict[str, str]] = []
     assert [(path, image.size) for path, image in sources.readable([bad, good], skipped)] == [(good, (5, 4))]
     assert [entry["file"] for entry in skipped] == [str(bad)]
-    assert f"left out: {bad}: not a readable picture (UnidentifiedImageError)" in capsys.readouterr().err
+    assert f"left out: {bad}: not a readable picture (of no known kind)" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"none of 1 file\(s\) could be read"):
         list(sources.readable([bad], []))
 
