@@ -60,6 +60,7 @@ def show(run: str, as_json: bool) -> None:
         ("started", record.started),
         ("took", _took(record)),
         ("engine", record.engine),
+        ("environment", str(record.environment.get("python") or record.environment.get("image") or "")),
         ("device", record.device),
         ("hardware", runs.hardware(record)),
         ("commit", str(record.git.get("commit", "")) + (" with changes" if record.git.get("changed") else "")),
