@@ -12,7 +12,7 @@ from cvl.rules.case import Case, Finding, failed
 from cvl.rules.early import so_far
 from cvl.rules.kinds import KINDS
 from cvl.rules.log import Log, Missing
-from cvl.rules.model import Context, Rule, Status, Verdict, Verification, Where
+from cvl.rules.model import Context, Rule, Status, Verdict, Verification, Where, alternatives
 
 _MISSING = "the job stopped before it logged this, or `key` in the manifest is not spelled as in the log"
 
@@ -89,12 +89,14 @@ def _aged(rule: Rule, metric: str, log: Log, finding: Finding) -> Finding:
 def _inapplicable(rule: Rule, context: Context) -> Finding | None:
     """Not run, with the first condition of `when` that does not hold."""
     for name, wanted in rule.when.items():
-        words = "|".join(_word(value) for value in wanted)
+        words = alternatives(wanted)
         if name != "device" and name not in context.parameters:
             return Finding(Status.NOT_RUN, rule.terms(), reason=f"for {name}={words}, and {name} is not known here")
         actual = context.device if name == "device" else context.parameters[name]
         if not any(_same(value, actual) for value in wanted):
-            return Finding(Status.NOT_RUN, rule.terms(), reason=f"for {name}={words}, this run has {_word(actual)}")
+            return Finding(
+                Status.NOT_RUN, rule.terms(), reason=f"for {name}={words}, this run has {alternatives([actual])}"
+            )
     return None
 
 

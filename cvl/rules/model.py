@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -44,6 +44,12 @@ class Calibration:
     parameters: Mapping[str, object] = field(default_factory=dict)
 
 
+def alternatives(values: Sequence[object]) -> str:
+    """Values of a parameter as they are shown: the first three."""
+    words = [str(value).lower() if value is None or isinstance(value, bool) else str(value) for value in values]
+    return "|".join([*words[:3], *(["…"] if len(words) > 3 else [])])
+
+
 @dataclass(frozen=True)
 class Rule:
     """One demand on one preset's log, as the manifest states it."""
@@ -56,7 +62,7 @@ class Rule:
     calibrated: Calibration | None = None
 
     def __str__(self) -> str:
-        when = [f"when {name}={'|'.join(map(str, values))}" for name, values in self.when.items()]
+        when = [f"when {name}={alternatives(values)}" for name, values in self.when.items()]
         return ", ".join(filter(None, [" ".join([self.kind, *self.metrics]), self.terms(), *when]))
 
     def terms(self) -> str:
