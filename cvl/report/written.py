@@ -148,7 +148,7 @@ def _recommendations(
         yield "The best epoch is the last one: train for more epochs"
     elif top and top.epoch < top.epochs / 2:
         yield f"The best epoch is {top.epoch:g} of {top.epochs:g}: stop earlier, or regularise"
-    if record and evaluation.split != "test":
+    if record and evaluation.split != "test" and record.split_sizes.get("test", 1):
         yield "Evaluate the best checkpoint on the test split"
     if judgement.outcome.health_only:
         yield "Calibrated ranges did not apply to these settings: repeat with the preset's own to compare"

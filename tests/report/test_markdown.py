@@ -145,7 +145,10 @@ def test_the_weakest_class_and_an_early_best(tmp_path: Path) -> None:
     text = written.render(shown)
     assert "Weakest group: b (map50 0.25, 2 examples)" in text
     assert "The best epoch is 30 of 70: stop earlier, or regularise" in text
-    assert "Evaluate the best checkpoint on the test split" in text
+    advice = "Evaluate the best checkpoint on the test split"
+    assert advice in text
+    without = made.judged(tmp_path / "no test", log, split_sizes={"train": 3, "val": 2, "test": 0})
+    assert advice not in written.render(without)
 
 
 def test_a_log_of_another_tool_has_a_report_too(tmp_path: Path) -> None:
