@@ -16,6 +16,7 @@ from cvl.rules import Metric
 from cvl.rules.log import Log, Missing, best, finite
 from cvl.rules.model import Context
 from cvl.runs import Record
+from cvl.settings import OWN
 
 # In the record of every run, and different in each.
 _NOT_COMPARED = ("OUTPUT_DIR", "RESUME")
@@ -170,8 +171,14 @@ def _differing(mine: Mapping[str, Any], its: Mapping[str, Any]) -> dict[str, tup
 
 
 def _parameter_names(found: Sequence[Compared]) -> list[str]:
+    """Those that all of the runs have, and those that were set: examples have defaults of their own."""
     names = dict.fromkeys(name for run in found for name in run.record.parameters)
-    return [name for name in names if name not in _NOT_COMPARED]
+    return [name for name in names if name not in _NOT_COMPARED and _tells(found, name)]
+
+
+def _tells(found: Sequence[Compared], name: str) -> bool:
+    entries = [run.record.parameters.get(name, {}) for run in found]
+    return all(entries) or any(entry.get("source", "default") not in OWN for entry in entries)
 
 
 def _value(record: Record, name: str) -> Any:
