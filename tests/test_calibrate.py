@@ -141,6 +141,7 @@ def test_the_factor_of_a_mean_is_that_of_the_tables_for_one_value(runs: int, exa
 
 
 @pytest.mark.parametrize(("runs", "seeds"), [(3, 1), (3, 3), (5, 1), (5, 5), (10, 1), (10, 4)])
+@pytest.mark.slow
 def test_of_100_expected_means_95_hold_for_99_of_100_sets_of_seeds(runs: int, seeds: int) -> None:
     dice, further = random.Random(runs * seeds), NormalDist(0.6, 0.05 / math.sqrt(seeds))
     verification, held = section(f"- expect: {{metric: plain, value: 0, tol: 0, seeds: {seeds}}}"), 0
@@ -154,6 +155,7 @@ def test_of_100_expected_means_95_hold_for_99_of_100_sets_of_seeds(runs: int, se
 
 @pytest.mark.parametrize("runs", [3, 5, 10])
 @pytest.mark.parametrize("spreads", [[0.1] * 4, [0.05, 0.05, 0.2], [0.1]])
+@pytest.mark.slow
 def test_95_of_100_bounds_on_each_leave_at_most_one_run_in_a_hundred_beyond(runs: int, spreads: list[float]) -> None:
     dice, classes = random.Random(runs), [NormalDist(math.log(0.6), spread) for spread in spreads]
     verification, held = section("- each: {metric: score, min: 0}"), 0

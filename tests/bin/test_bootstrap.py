@@ -222,6 +222,7 @@ class TestRefusals:
         assert done.returncode == 4
         assert "/removed/python3" in done.stderr
 
+    @pytest.mark.slow
     def test_an_installer_that_fails(self, repository: Path, home: Path) -> None:
         done = call(repository / "bin/cvl", home, PIP_NO_INDEX="1", UV_OFFLINE="1", UV_CACHE_DIR=str(home / "uv"))
         assert done.returncode == 4

@@ -153,6 +153,7 @@ def test_four_ways_to_say_the_same(tiny: Path, words: list[str], environ: dict[s
     assert record(tiny)["parameters"]["BATCH_SIZE"] == {"value": 2, "source": source}  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_a_changed_parameter_leaves_health_only_and_strict_minds(tiny: Path) -> None:
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "BATCH_SIZE=2")
     assert done.returncode == 0
@@ -290,6 +291,7 @@ def test_a_killed_cvl_takes_its_job_along_and_the_run_is_lost(tiny: Path) -> Non
     assert "lost" in listed.stdout, listed.stdout + listed.stderr
 
 
+@pytest.mark.slow
 def test_a_timeout_stops_the_job(tiny: Path) -> None:
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--timeout", "1", "-e", "MODE=hang")
     assert done.returncode == 1
@@ -303,6 +305,7 @@ def test_a_timeout_stops_the_job(tiny: Path) -> None:
     assert f"--resume {name} goes on with what was saved\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_job_that_cannot_go_on_is_not_said_to(tiny: Path) -> None:
     manifest = (tiny / "example.yaml").read_text()
     (tiny / "example.yaml").write_text(
@@ -325,6 +328,7 @@ def test_resume_goes_on_in_the_same_folder_with_the_same_settings(tiny: Path) ->
     assert [json.loads(row)["epoch"] for row in rows] == list(range(1, 41))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_run_brings_what_was_set_there(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "EPOCHS=5", "-e", "LR=0.3", "--name", "first")
     checkpoint = tiny / "outputs" / "first" / "checkpoints" / "latest.pt"
@@ -337,6 +341,7 @@ def test_a_checkpoint_of_a_run_brings_what_was_set_there(tiny: Path) -> None:
     assert "LR=0.3" not in cvl(tiny, *words[:-1], str(moved)).stdout
 
 
+@pytest.mark.slow
 def test_resume_without_a_name_goes_on_with_the_latest_run_of_the_preset(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "-e", "EPOCHS=20", "--name", "first")
     cvl(tiny, "run", "tiny", "smoke", "--engine", "local", "--name", "second")
@@ -350,6 +355,7 @@ def test_resume_without_a_name_goes_on_with_the_latest_run_of_the_preset(tiny: P
     )
 
 
+@pytest.mark.slow
 def test_a_refused_job_leaves_the_run_that_it_should_go_on_with_as_it_was(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "good")
     outputs = tiny / "outputs"
@@ -365,6 +371,7 @@ def test_a_refused_job_leaves_the_run_that_it_should_go_on_with_as_it_was(tiny: 
     assert f"RESUME={outputs / 'good'} " in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_an_engine_that_fails_leaves_the_run_as_it_was(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "good")
     before = (tiny / "outputs" / "good" / "run.json").read_bytes()
@@ -438,6 +445,7 @@ def test_a_script_that_leaves_its_folder_is_not_run(tiny: Path) -> None:
     assert "evil" not in done.stdout
 
 
+@pytest.mark.slow
 def test_check_repeats_the_verdict(tiny: Path) -> None:
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "good")
     cvl(tiny, "run", "tiny", "train", "--engine", "local", "--name", "bad", "-e", "LR=0")

@@ -69,6 +69,7 @@ def test_fetched_once(cache: Path) -> None:
     ("served", "sha256", "reason"),
     [({"length": len(BODY) + 5}, "", "broke off"), ({}, "0" * 64, "SHA-256"), ({"status": 404}, "", "404")],
 )
+@pytest.mark.slow
 def test_what_is_not_whole_is_not_kept(
     cache: Path, capsys: pytest.CaptureFixture[str], served: dict[str, int], sha256: str, reason: str
 ) -> None:
