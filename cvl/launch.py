@@ -26,6 +26,8 @@ from cvl.readers.growing import Memory
 from cvl.runs import Record
 from cvl.settings import OWN
 
+_REFUSED = "the job would not start"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -160,6 +162,8 @@ def run(
         raise
     record.seconds = round((record.seconds or 0) + time.monotonic() - started, 1)
     judgement = _conclude(job, record, outcome, live.reason(watch.stopped_by) if watch.stopped_by else "")
+    if record.status == "failed" and record.exit_code == UsageError.exit_code and not before.logged_since():
+        record.reason = _REFUSED
     runs.save(folder, record)
     if refused(record):
         before.restore()
@@ -168,7 +172,7 @@ def run(
 
 def refused(record: Record) -> bool:
     """Whether the job would not start: what it was asked for is wrong, or does not fit the run to go on with."""
-    return record.status == "failed" and record.exit_code == UsageError.exit_code
+    return record.reason == _REFUSED
 
 
 class _Before:
@@ -178,6 +182,14 @@ class _Before:
         self._record, self._latest = folder / contract.RECORD, folder.parent / runs.LATEST
         self._content = self._record.read_bytes() if self._record.is_file() else b""
         self._target = self._latest.readlink().name if self._latest.is_symlink() else ""
+        self._metrics = folder / contract.METRICS
+        self._size = self._logged()
+
+    def _logged(self) -> int:
+        return self._metrics.stat().st_size if self._metrics.is_file() else 0
+
+    def logged_since(self) -> bool:
+        return self._logged() != self._size
 
     def restore(self) -> None:
         if self._content:

@@ -76,6 +76,9 @@ with (folder / "metrics.jsonl").open("a") as log:
         gain = 1 - math.exp(-params.LR * epoch)
         row = {"step": epoch, "epoch": epoch, "time": 0.0, "train/loss": loss, "val/map50": gain}
         log.write(json.dumps(row) + "\\n")
+        if params.MODE == "bad-picture":
+            log.close()
+            sys.exit(2)
         if math.isnan(loss):
             log.close()
             sys.exit(3)
@@ -369,6 +372,16 @@ def test_a_refused_job_leaves_the_run_that_it_should_go_on_with_as_it_was(tiny: 
     assert runs.load(outputs / "typo").status == "failed" and not (outputs / "typo" / "report.md").exists()
     done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "--resume")
     assert f"RESUME={outputs / 'good'} " in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_a_job_that_ends_with_2_after_it_began_is_a_run(tiny: Path) -> None:
+    words = ("run", "tiny", "train", "--engine", "local", "--name", "begun")
+    done = cvl(tiny, *words, "-e", "MODE=bad-picture")
+    assert done.returncode == 2
+    assert (tiny / "outputs" / "latest").resolve().name == "begun" and (tiny / "outputs/begun/report.md").is_file()
+    done = cvl(tiny, "run", "tiny", "train", "--engine", "local", "--dry-run", "--resume")
+    assert f"RESUME={tiny / 'outputs' / 'begun'} " in done.stdout, done.stderr
 
 
 @pytest.mark.slow
